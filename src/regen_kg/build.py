@@ -1,0 +1,336 @@
+"""Own the build: charted tables in, a validated set of named graphs out, the last good build untouched on failure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyoxigraph as ox
+
+from regen_kg import __version__, charting, queries, reasoning, triples, validation
+from regen_kg.errors import BuildError, RegenKGError
+from regen_kg.iris import BASE, DCAT, DCTERMS, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, term_class, thing
+from regen_kg.layout import charted_dir, ontology_dir, packaged_built_dir, packaged_charted_dir, queries_dir, user_data_dir
+from regen_kg.model import Finding
+from regen_kg.store import EmbeddedStore
+from regen_kg.terms import Terms, compile_ontology
+
+CHARTED_LAYOUT = "1.0.0"
+_TYPE = ox.NamedNode(RDF + "type")
+_NQUADS = "regen-kg.nq"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build: where it is, its manifest, and what validation found."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    findings: tuple[Finding, ...] = ()
+
+    def store(self) -> EmbeddedStore:
+        """Open the build's dataset in memory."""
+        return EmbeddedStore.open(self.folder / _NQUADS)
+
+
+class ValidationFailed(RegenKGError):
+    """A build that was stopped by violations; `findings` holds all findings."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = findings
+        bad = [f for f in findings if f.severity == "violation"]
+        super().__init__(f"{len(bad)} violations; nothing was built\n" + "".join(f.line() + "\n" for f in bad))
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+def known_words(terms: Terms) -> charting.Known:
+    """Return the look-up that charting needs: is this slug in that list, and if not, what is nearest."""
+
+    def known(listed: str, slug: str) -> tuple[bool, str]:
+        if terms.has(listed, slug):
+            return True, ""
+        return False, terms.nearest(listed, slug) or ""
+
+    return known
+
+
+def _files_digest(*folders: Path) -> str:
+    sha = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            sha.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha.hexdigest()
+
+
+def input_digest(charted: Path) -> str:
+    """Return the hash of all that a build rests on: charted tables, ontology, queries and the package's version."""
+    parts = [charting.digest(charted), _files_digest(ontology_dir(), queries_dir()), __version__, CHARTED_LAYOUT]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def hierarchy(ontology: list[ox.Triple], say: Callable[[str], None] = _silent) -> list[ox.Triple]:
+    """Return the inferred hierarchy: the committed one if it is of this ontology, else the cached one, else HermiT's."""
+    digest = reasoning.ontology_digest(ontology)
+    cached = user_data_dir() / "hierarchy" / f"{digest}.nt"
+    for path in (ontology_dir() / "inferred.nt", cached):
+        if path.is_file():
+            text = path.read_bytes()
+            if text.startswith(f"# ontology {digest}\n".encode()):
+                return [q.triple for q in ox.parse(text, format=ox.RdfFormat.N_TRIPLES)]
+    say("classifying the ontology with HermiT (once per change of the ontology)")
+    found = reasoning.infer_hierarchy(ontology)
+    write_hierarchy(cached, digest, found)
+    return found
+
+
+def write_hierarchy(path: Path, digest: str, found: list[ox.Triple]) -> None:
+    """Write an inferred hierarchy with the hash of its ontology on the first line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_bytes(f"# ontology {digest}\n".encode() + reasoning.ntriples(found))
+    part.replace(path)
+
+
+def rules() -> list[str]:
+    """Return the CONSTRUCT rules of the defined classes, in file order."""
+    return [p.read_text("utf-8") for p in sorted((ontology_dir() / "rules").glob("*.rq"))]
+
+
+def _lists(terms: Terms) -> list[ox.Quad]:
+    graph = ox.NamedNode(named_graph("ontology"))
+    listed = ox.NamedNode(RKG + "listedAs")
+    out = [ox.Quad(ox.NamedNode(term_class(t.slug)), listed, ox.Literal("technology"), graph) for t in terms.all("technology")]
+    for term in terms.all("condition"):
+        if not terms.ancestors("condition", term.slug):
+            out.append(ox.Quad(ox.NamedNode(term_class(term.slug)), listed, ox.Literal("disease"), graph))
+    return out
+
+
+def _query_quads() -> list[ox.Quad]:
+    graph = ox.NamedNode(named_graph("queries"))
+    out: list[ox.Quad] = []
+
+    def add(s: str, p: str, o: ox.NamedNode | ox.Literal) -> None:
+        out.append(ox.Quad(ox.NamedNode(s), ox.NamedNode(p), o, graph))
+
+    for name, saved in queries.load_all().items():
+        me = thing("query", name)
+        add(me, RDF + "type", ox.NamedNode(SH + "SPARQLExecutable"))
+        add(me, RDF + "type", ox.NamedNode(SH + "SPARQLSelectExecutable"))
+        add(me, RDFS + "label", ox.Literal(name, language="en"))
+        add(me, RDFS + "comment", ox.Literal(saved.summary, language="en"))
+        add(me, SH + "select", ox.Literal(saved.text))
+        for tag in saved.tags:
+            add(me, SCHEMA + "keywords", ox.Literal(tag))
+    return out
+
+
+def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> list[ox.Quad]:
+    graph = ox.NamedNode(named_graph("provenance"))
+    dataset = BASE + "dataset"
+    out: list[ox.Quad] = []
+
+    def add(s: str, p: str, o: ox.NamedNode | ox.Literal) -> None:
+        out.append(ox.Quad(ox.NamedNode(s), ox.NamedNode(p), o, graph))
+
+    integer = ox.NamedNode(XSD + "integer")
+    add(dataset, RDF + "type", ox.NamedNode(DCAT + "Dataset"))
+    add(dataset, RDF + "type", ox.NamedNode(VOID + "Dataset"))
+    add(dataset, DCTERMS + "title", ox.Literal("regen-kg: evidence on regenerative medicine for the foot and ankle", language="en"))
+    add(dataset, DCTERMS + "license", ox.NamedNode("https://creativecommons.org/licenses/by/4.0/"))
+    add(dataset, DCTERMS + "identifier", ox.Literal(digest))
+    add(dataset, DCAT + "version", ox.Literal(__version__))
+    add(dataset, DCTERMS + "description", ox.Literal("The chart of facts of one scoping review; nothing in it was appraised for risk of bias. The licence covers this chart, not the review."))  # noqa: E501
+    add(dataset, RKG + "chartedDigest", ox.Literal(charted_digest))
+    add(dataset, VOID + "triples", ox.Literal(str(sum(counts.values())), datatype=integer))
+    for name, count in sorted(counts.items()):
+        add(dataset, VOID + "subset", ox.NamedNode(name))
+        add(name, VOID + "triples", ox.Literal(str(count), datatype=integer))
+    for name in ("regen-kg.nq", "regen-kg.trig", "regen-kg.ttl", "regen-kg.jsonld"):
+        me = thing("distribution", name)
+        add(dataset, DCAT + "distribution", ox.NamedNode(me))
+        add(me, RDF + "type", ox.NamedNode(DCAT + "Distribution"))
+        add(me, DCTERMS + "title", ox.Literal(name))
+    return out
+
+
+def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[list[ox.Quad], list[Finding], dict[str, Any]]:
+    """Read, turn into quads, infer and validate; write nothing.
+
+    Returns
+    -------
+    quads, findings, manifest
+        The quads sorted; findings with the gravest first.
+
+    Raises
+    ------
+    ChartingError, TermError, ReasoningError
+        With all faults of the input.
+    """
+    say("reading the term tables")
+    terms = Terms.load(ontology_dir())
+    say("reading the charted tables")
+    chart = charting.read_chart(charted, known_words(terms))
+    ontology = compile_ontology(ontology_dir())
+    inferred_classes = hierarchy(ontology, say)
+    say("writing quads")
+    data = triples.review_quads(chart, terms)
+    ontology_graph = ox.NamedNode(named_graph("ontology"))
+    lists = _lists(terms)
+    onto = [ox.Quad(t.subject, t.predicate, t.object, ontology_graph) for t in ontology] + lists
+    say("inferring types")
+    inferred = reasoning.inferred_quads([*ontology, *(q.triple for q in lists)], inferred_classes, data, rules())
+    say("checking consistency with HermiT")
+    reasoning.check_consistency([*ontology, *(q.triple for q in data)])
+    quads = [*data, *onto, *inferred, *_query_quads()]
+    counts = Counter(q.graph_name.value for q in quads if isinstance(q.graph_name, ox.NamedNode))
+    digest = input_digest(charted)
+    quads += _dataset_quads(counts, digest, chart.digest)
+    say("validating with SHACL")
+    store = ox.Store()
+    store.bulk_extend([*data, *onto, *inferred])
+    findings = validation.shacl_findings(store, ontology_dir() / "shapes")
+    findings += validation.chart_findings(chart, validation.scale_ends(store))
+    if "reports" in chart.tables:
+        for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):
+            findings.append(Finding("shape-without-focus", "info", "", None, "", "", f"{shape} found nothing to look at", RKG + shape))
+    manifest = {
+        "package": __version__,
+        "charted_layout": CHARTED_LAYOUT,
+        "inputs": digest,
+        "charted": chart.digest,
+        "ontology": reasoning.ontology_digest(ontology),
+        "rows": {name: len(rows) for name, rows in sorted(chart.tables.items())},
+        "triples": dict(sorted(counts.items())),
+        "findings": dict(sorted(Counter(f.severity for f in findings).items())),
+    }
+    return quads, validation.sort_findings(findings), manifest
+
+
+def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None:
+    lines = sorted({f"{q} ." for q in quads})
+    (folder / _NQUADS).write_text("".join(line + "\n" for line in lines), "utf-8", newline="\n")
+    ordered = list(ox.parse("\n".join(lines).encode(), format=ox.RdfFormat.N_QUADS))
+    merged = sorted({q.triple for q in ordered}, key=str)
+    prefixes = dict(PREFIXES)
+    (folder / "regen-kg.trig").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.TRIG, prefixes=prefixes))
+    (folder / "regen-kg.ttl").write_bytes(ox.serialize(merged, format=ox.RdfFormat.TURTLE, prefixes=prefixes))
+    (folder / "regen-kg.jsonld").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.JSON_LD, prefixes=prefixes))
+    files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+    text = json.dumps({**manifest, "files": files}, indent=1, sort_keys=True)
+    (folder / "manifest.json").write_text(text + "\n", "utf-8", newline="\n")
+
+
+def _swap(part: Path, folder: Path) -> None:
+    """Put a finished folder in place; a kill between the two renames leaves `folder.last`, which `open_build` finds."""
+    last = folder.with_name(folder.name + ".last")
+    if folder.exists():
+        if last.exists():
+            shutil.rmtree(last)
+        folder.rename(last)
+    part.rename(folder)
+    if last.exists():
+        shutil.rmtree(last)
+
+
+def make(charted: Path | None = None, out: Path | None = None, say: Callable[[str], None] = _silent) -> Build:
+    """Build the graph of a charted folder.
+
+    Parameters
+    ----------
+    charted : Path, optional
+        The charted tables; else those of the working folder, else the packaged ones.
+    out : Path, optional
+        Where to; else the user's data folder, under the hash of the inputs.
+    say : callable, optional
+        Told of each step.
+
+    Returns
+    -------
+    Build
+        With its warnings.
+
+    Raises
+    ------
+    ChartingError, TermError, ReasoningError, ValidationFailed
+        With all faults; the last good build is untouched.
+    """
+    source = charted_dir(charted)
+    quads, findings, manifest = assemble(source, say)
+    if any(f.severity == "violation" for f in findings):
+        raise ValidationFailed(findings)
+    folder = out or user_data_dir() / "builds" / manifest["inputs"][:16]
+    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+        raise BuildError(f"{folder}: holds other files than a build; give an empty folder with --out")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir()
+    try:
+        say("writing files")
+        _write(part, quads, manifest)
+        _swap(part, folder)
+    finally:
+        if part.exists():
+            shutil.rmtree(part)
+    return Build(folder, read_manifest(folder), tuple(findings))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read a build's manifest.
+
+    Raises
+    ------
+    BuildError
+        If the folder holds no whole build.
+    """
+    try:
+        found: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+        return found
+    except (OSError, json.JSONDecodeError) as err:
+        raise BuildError(f"{folder}: no build to open ({err}); run regen-kg build") from err
+
+
+def open_build(folder: Path) -> Build:
+    """Open a build, or the one before it where a kill came between the renames."""
+    if not folder.exists() and folder.with_name(folder.name + ".last").exists():
+        folder = folder.with_name(folder.name + ".last")
+    return Build(folder, read_manifest(folder))
+
+
+def current(charted: Path | None = None, say: Callable[[str], None] | None = None) -> Build:
+    """Return the build of the present inputs: the packaged one if it is of them, else the cached one, else a new one."""
+    source = charted_dir(charted)
+    if not source.is_dir():
+        return make(source)  # raises with the reason
+    digest = input_digest(source)
+    packaged = packaged_built_dir()
+    cached = user_data_dir() / "builds" / digest[:16]
+    for folder in (packaged, cached):
+        if (folder / "manifest.json").is_file() and read_manifest(folder).get("inputs") == digest:
+            return open_build(folder)
+    if say is None:
+        say = _say_on_stderr
+    say(f"building from {source} (the first time, or after a change)")
+    return make(source, None, say)
+
+
+def _say_on_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def packaged_is_charted(charted: Path) -> bool:
+    """Tell whether a charted folder is the packaged review."""
+    return charted.resolve() == packaged_charted_dir().resolve()

@@ -1,0 +1,254 @@
+"""Own the command line: parse, call one function, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from regen_kg import __version__
+from regen_kg.errors import InputError, QueryError, RegenKGError
+
+_FORMATS = ("table", "csv", "json", "ttl")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="regen-kg",
+        description="Evidence on regenerative medicine for the foot and ankle: what is charted, where, and what is missing. Not medical advice.",
+    )
+    parser.add_argument("--version", action="version", version=f"regen-kg {__version__}")
+    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    charted = argparse.ArgumentParser(add_help=False)
+    charted.add_argument("--charted", metavar="DIR", help="charted tables (default: graph/charted here, else the packaged review)")
+
+    build = sub.add_parser("build", parents=[charted], help="build and validate the graph")
+    build.add_argument("--out", metavar="DIR", help="where to (default: your data folder)")
+
+    validate = sub.add_parser("validate", help="check charted folders; nothing is built")
+    validate.add_argument("path", nargs="*", metavar="PATH", help="charted folders (default: as for build)")
+    validate.add_argument("--format", choices=("text", "json", "csv", "ttl"), default="text")
+
+    query = sub.add_parser("query", parents=[charted], help="ask a saved question")
+    query.add_argument("name", nargs="?", metavar="NAME")
+    query.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    query.add_argument("--format", choices=_FORMATS, default="table")
+    query.add_argument("--endpoint", metavar="URL", help="ask a SPARQL endpoint instead of the local build")
+    query.add_argument("--list", action="store_true", help="list the saved questions")
+
+    sparql = sub.add_parser("sparql", parents=[charted], help="run a SPARQL query")
+    sparql.add_argument("query", nargs="?", metavar="QUERY")
+    sparql.add_argument("-f", "--file", metavar="FILE")
+    sparql.add_argument("--endpoint", metavar="URL")
+    sparql.add_argument("--format", choices=_FORMATS, default="table")
+
+    explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
+    explore.add_argument("--port", type=int, default=8501)
+
+    sub.add_parser("info", parents=[charted], help="say what is built, from what, and how large it is")
+    return parser
+
+
+def _table(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
+    widths = {c: max([len(c), *(len(r[c]) for r in rows)]) if rows else len(c) for c in columns}
+    widths = {c: min(w, 48) for c, w in widths.items()}
+
+    def cut(text: str, width: int) -> str:
+        text = text.replace("\n", " ")
+        return (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
+
+    lines = ["  ".join(cut(c, widths[c]) for c in columns).rstrip(), "  ".join("-" * widths[c] for c in columns)]
+    lines += ["  ".join(cut(r[c], widths[c]) for c in columns).rstrip() for r in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _write_rows(columns: Sequence[str], rows: Sequence[dict[str, str]], form: str) -> str:
+    from regen_kg.validation import harmless
+
+    if form == "json":
+        return json.dumps(list(rows), indent=1, ensure_ascii=False) + "\n"
+    if form == "csv":
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([harmless(r[c]) for c in columns] for r in rows)
+        return buffer.getvalue()
+    if form == "ttl":
+        return _result_set(columns, rows)
+    return _table(columns, rows)
+
+
+def _result_set(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
+    """Write rows as a DAWG result set, the RDF form of a SELECT answer."""
+    from pyoxigraph import Literal
+
+    rs = "http://www.w3.org/2001/sw/DataAccess/tests/result-set#"
+    lines = [f"@prefix rs: <{rs}> .", "", "[] a rs:ResultSet ;"]
+    lines += [f"  rs:resultVariable {Literal(c)} ;" for c in columns]
+    for row in rows:
+        bindings = " , ".join(f"[ rs:variable {Literal(c)} ; rs:value {Literal(row[c])} ]" for c in columns if row[c])
+        lines.append(f"  rs:solution [ rs:binding {bindings} ] ;" if bindings else "  rs:solution [] ;")
+    lines[-1] = lines[-1].removesuffix(" ;") + " ."
+    return "\n".join(lines) + "\n"
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text is not None else None
+
+
+def _build(args: argparse.Namespace) -> int:
+    from regen_kg import build
+
+    made = build.make(_path(args.charted), _path(args.out), _say)
+    for finding in made.findings:
+        _say(finding.line())
+    total = sum(made.manifest["triples"].values())
+    _say(f"built {total:,} triples in {len(made.manifest['triples'])} named graphs")
+    print(made.folder)
+    return 0
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from regen_kg import build, layout, validation
+
+    findings = []
+    for folder in [Path(p) for p in args.path] or [layout.charted_dir()]:
+        _, found, manifest = build.assemble(folder, _say)
+        findings += found
+        rows = sum(manifest["rows"].values())
+        bad = sum(f.severity == "violation" for f in found)
+        _say(f"{folder}: {rows:,} rows checked, {bad} violations, {len(found) - bad} warnings and remarks")
+    sys.stdout.write(validation.report_text(findings, args.format))
+    return 1 if any(f.severity == "violation" for f in findings) else 0
+
+
+def _parameters(given: Sequence[str]) -> dict[str, str]:
+    out: dict[str, str] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise QueryError(f'--param "{item}" should be NAME=VALUE')
+        if name in out:
+            raise QueryError(f"parameter {name} is given twice")
+        out[name] = value
+    return out
+
+
+def _query(args: argparse.Namespace) -> int:
+    from regen_kg import queries
+    from regen_kg.store import RemoteStore
+
+    if args.list or not args.name:
+        if not args.list:
+            raise QueryError("give the name of a saved question, or --list")
+        for saved in queries.load_all().values():
+            parameters = "".join(f" [{p.name}]" for p in saved.parameters)
+            print(f"{saved.name}{parameters}\n    {saved.summary}")
+        return 0
+    saved = queries.get(args.name)
+    values = _parameters(args.param)
+    saved.bind(values)
+    store = RemoteStore(args.endpoint) if args.endpoint else _open(args)
+    rows = queries.run(store, saved, values)
+    sys.stdout.write(_write_rows(saved.columns, rows, args.format))
+    if not rows:
+        _say(f"no rows: {saved.empty}")
+    return 0
+
+
+def _open(args: argparse.Namespace):  # noqa: ANN202
+    from regen_kg import build
+
+    return build.current(_path(args.charted), _say).store()
+
+
+def _sparql(args: argparse.Namespace) -> int:
+    from regen_kg import queries
+    from regen_kg.store import RemoteStore, refuse_unsafe
+
+    if bool(args.query) == bool(args.file):
+        raise QueryError("give one query, as text or with -f FILE")
+    try:
+        text = args.query or Path(args.file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise QueryError(f"{args.file}: cannot be read ({err})") from err
+    refuse_unsafe(text)
+    store = RemoteStore(args.endpoint) if args.endpoint else _open(args)
+    answer = store.query(text)
+    if answer.boolean is not None:
+        print("true" if answer.boolean else "false")
+    elif answer.triples is not None:
+        sys.stdout.write(answer.triples)
+    else:
+        rows = queries.plain_rows(answer, answer.columns)
+        sys.stdout.write(_write_rows(answer.columns, rows, args.format))
+        if not rows:
+            _say("no rows")
+    return 0
+
+
+def _explore(args: argparse.Namespace) -> int:
+    import os
+    import subprocess
+
+    from regen_kg import build, layout
+
+    made = build.current(_path(args.charted), _say)
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(layout.app_path()), "--server.port", str(args.port),
+        "--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none",
+        "--client.toolbarMode", "viewer", "--client.showErrorDetails", "none",
+        "--theme.primaryColor", "#005ea2", "--theme.textColor", "#111111" ,
+    ]  # fmt: skip
+    _say(f"opening the explorer at http://127.0.0.1:{args.port} (Ctrl+C stops it)")
+    try:
+        return subprocess.call(command, env={**os.environ, "REGEN_KG_BUILD": str(made.folder)})
+    except KeyboardInterrupt:
+        return 0
+
+
+def _info(args: argparse.Namespace) -> int:
+    from regen_kg import build, layout
+
+    made = build.current(_path(args.charted), _say)
+    m = made.manifest
+    print(f"regen-kg      {m['package']}")
+    print(f"charted from  {layout.charted_dir(args.charted)}  (layout {m['charted_layout']}, {sum(m['rows'].values()):,} rows)")
+    print(f"build         {made.folder}")
+    print(f"inputs        {m['inputs']}")
+    print(f"triples       {sum(m['triples'].values()):,} in {len(m['triples'])} named graphs")
+    print(f"reports       {m['rows'].get('reports', 0)}")
+    print(f"source notes  {m['rows'].get('notes', 0)}")
+    print(f"findings      {', '.join(f'{n} {k}' for k, n in m['findings'].items()) or 'none'}")
+    print("appraisal     none: the source review appraised no study for risk of bias")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0 for fine, 1 for violations, 2 for wrong use or unreadable input."""
+    args = _parser().parse_args(argv)
+    commands = {
+        "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "explore": _explore, "info": _info,
+    }  # fmt: skip
+    try:
+        return commands[args.command](args)
+    except InputError as err:
+        _say(str(err))
+        return 2
+    except RegenKGError as err:
+        _say(str(err))
+        return 1
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

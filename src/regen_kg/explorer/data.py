@@ -1,0 +1,414 @@
+"""Own the rows that pages show: plain values out of the graph, without a thought for drawing."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from regen_kg import build, queries
+from regen_kg.iris import DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, thing
+from regen_kg.store import Answer, Store
+from regen_kg.validation import harmless
+
+Row = dict[str, str]
+MEASURES = ("reports", "studies", "participants", "comparisons")
+PLACEMENTS = {"population": "by the population studied", "charted": "as filed in the review"}
+SEVERITIES = ("grave", "notable", "minor")
+SEVERITY_MEANING = {
+    "grave": "changes what a reader would conclude",
+    "notable": "worth knowing, changes no conclusion",
+    "minor": "a slip of wording or print",
+}
+SHOWN_ROWS = 10_000
+_PREFIX_LINES = "".join(f"PREFIX {k}: <{v}>\n" for k, v in PREFIXES.items())
+
+
+def opened_build() -> build.Build:
+    """Open the build that REGEN_KG_BUILD names, else the build of the present inputs."""
+    folder = os.environ.get("REGEN_KG_BUILD")
+    return build.open_build(Path(folder)) if folder else build.current()
+
+
+def build_key(made: build.Build) -> str:
+    """Return what tells one build from another, to keep its store by."""
+    return f"{made.folder}|{made.manifest.get('inputs', '')}"
+
+
+def ask(store: Store, name: str, **values: str) -> list[Row]:
+    """Ask a saved question; see `queries.run`."""
+    return queries.run(store, queries.get(name), values)
+
+
+def _select(store: Store, pattern: str) -> list[Row]:
+    answer = store.query(_PREFIX_LINES + pattern)
+    return queries.plain_rows(answer, answer.columns)
+
+
+def nearest(slug: str, known: Iterable[str], most: int = 5) -> list[str]:
+    """Return the known slugs that are most like a given one, best first; those that share its surname first of all."""
+    pool = sorted(known)
+    head = slug.strip().lower().split("-")[0]
+    same = [k for k in pool if head and k.split("-")[0] == head]
+    close = difflib.get_close_matches(slug.lower(), pool, n=most, cutoff=0.4)
+    return list(dict.fromkeys([*same, *close]))[:most]
+
+
+# ---- vocabulary -------------------------------------------------------------------------------------------------
+
+
+def labels(store: Store, listed: str) -> Row:
+    """Return slug to label of the technologies or diseases that the gap map spans, from the vocabulary, not from use."""
+    rows = _select(
+        store,
+        f'SELECT ?slug (MIN(?l) AS ?label) {{ ?t rkg:listedAs "{listed}" ; skos:notation ?slug . '
+        "OPTIONAL { ?t rdfs:label ?l0 } BIND(STR(?l0) AS ?l) } GROUP BY ?slug ORDER BY ?slug",
+    )
+    return {r["slug"]: r["label"] or words(r["slug"]) for r in rows}
+
+
+def measure_labels(store: Store) -> Row:
+    """Return slug to label of the outcome measures."""
+    rows = _select(
+        store,
+        "SELECT ?slug (MIN(?l) AS ?label) { ?t a rkg:OutcomeMeasure ; skos:notation ?slug . "
+        "OPTIONAL { ?t rdfs:label ?l0 } BIND(STR(?l0) AS ?l) } GROUP BY ?slug",
+    )
+    return {r["slug"]: r["label"] or r["slug"] for r in rows}
+
+
+def words(slug: str) -> str:
+    """Say a slug in words."""
+    return slug.replace("-", " ")
+
+
+# ---- pages ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How much is here, and how much the review says there should be."""
+
+    reports: int
+    secondary: int
+    studies: int
+    results: int
+    notes: int
+    grave: int
+    claimed: str
+    per_year: tuple[tuple[int, int], ...]
+
+
+def totals(store: Store) -> Totals:
+    """Count reports, studies, results and notes."""
+    reports = ask(store, "reports")
+    notes = ask(store, "quality-notes")
+    results = _select(store, "SELECT (COUNT(DISTINCT ?r) AS ?n) { ?r a rkg:Result }")[0]["n"]
+    years: dict[int, int] = defaultdict(int)
+    for r in reports:
+        years[int(r["year"])] += 1
+    span = range(min(years), max(years) + 1) if years else range(0)
+    return Totals(
+        len(reports),
+        sum(r["kind"] == "secondary" for r in reports),
+        len({r["study"] for r in reports if r["study"]}),
+        int(results),
+        len(notes),
+        sum(n["severity"] == "grave" for n in notes),
+        claimed_included(store),
+        tuple((y, years.get(y, 0)) for y in span),
+    )
+
+
+def claimed_included(store: Store) -> str:
+    """Return the number of studies that the review's text says it included, or an empty string."""
+    for step in flow(store):
+        if step["account"] == "text" and "included" in step["step"]:
+            return step["charted"]
+    return ""
+
+
+def gap_matrix(store: Store, placement: str) -> list[Row]:
+    """Return all cells of the gap map, empty ones included."""
+    return ask(store, "gap-matrix", placement=placement)
+
+
+def cell_text(cell: Row, measure: str) -> str:
+    """Say what a cell of the gap map holds: a number, "no report", or "not charted" where a zero would mislead."""
+    if cell["reports"] == "0":
+        return "no report"
+    if measure == "participants" and cell["participants"] == "0" and cell["studies"] != "0":
+        return "not charted"
+    return cell[measure]
+
+
+def empty_cell_sentence(technology: str, disease: str, named: int) -> str:
+    """Say what an empty cell means, and what it does not."""
+    return (
+        f"No report is named for {technology} in {disease} in this review "
+        f"(PubMed, English, to 31 December 2024; {named} reports named). "
+        "That is absence from the named evidence, not evidence of absence."
+    )
+
+
+def reports(store: Store) -> list[Row]:
+    """Return one row per report, with the disease that the review files it under as `placed_under`."""
+    placed = {r["report"]: r["p"] for r in _select(
+        store, "SELECT ?report ?p { ?r a rkg:Report ; skos:notation ?report ; rkg:placedUnder/skos:notation ?p }")}
+    return [{**r, "placed_under": placed.get(r["report"], "")} for r in ask(store, "reports")]
+
+
+def items(cell: str) -> list[str]:
+    """Split a list that stands in one cell."""
+    return [i for i in cell.split("|") if i]
+
+
+def cell_reports(rows: Sequence[Row], technology: str, disease: str, placement: str) -> list[Row]:
+    """Return the reports that one cell of the gap map counts."""
+    column = "diseases" if placement == "population" else "placed_under"
+    return [r for r in rows if technology in items(r["technologies"]) and disease in items(r[column])]
+
+
+def filter_reports(rows: Sequence[Row], technology: str = "", disease: str = "", text: str = "") -> list[Row]:
+    """Return the reports that have a technology, a disease and all words of a text, wherever these stand in the row."""
+    wanted = text.lower().split()
+    out = []
+    for r in rows:
+        hay = " ".join(r.values()).replace("-", " ").lower() + " " + r["report"]
+        if technology and technology not in items(r["technologies"]):
+            continue
+        if disease and disease not in items(r["diseases"]):
+            continue
+        if all(w in hay for w in wanted):
+            out.append(r)
+    return out
+
+
+def flow(store: Store) -> list[Row]:
+    """Return the steps of the study flow with their labels, in the two accounts of the review."""
+    said = {(r["account"], r["step"]): r for r in _select(
+        store,
+        "SELECT ?account ?step ?label ?source { ?f a rkg:FlowStep ; rkg:account ?account ; skos:notation ?step ; rdfs:label ?l . "
+        "BIND(STR(?l) AS ?label) OPTIONAL { ?f rkg:sourceText ?source } }",
+    )}
+    out = []
+    for r in ask(store, "study-flow"):
+        more = said.get((r["account"], r["step"]), {})
+        out.append({**r, "label": more.get("label", r["step"]), "source": more.get("source", "")})
+    return out
+
+
+# ---- one report -------------------------------------------------------------------------------------------------
+
+_NAMES = {RKG: "", RDF: "rdf:", RDFS: "rdfs:", SKOS: "skos:", PROV: "prov:", DCTERMS: "dcterms:", SCHEMA: "schema:"}
+Thing = dict[str, list[str]]
+
+
+def _local(iri: str) -> str:
+    for base, prefix in _NAMES.items():
+        if iri.startswith(base):
+            return prefix + iri.removeprefix(base)
+    return iri
+
+
+def _things(store: Store, which: str) -> list[Thing]:
+    """Return all properties of the things that a pattern over ?x selects; links are followed to the slug they point at."""
+    rows = _select(store, f"SELECT ?x ?p (COALESCE(?s, STR(?v)) AS ?said) {{ {which} ?x ?p ?v . OPTIONAL {{ ?v skos:notation ?s }} }}")
+    found: dict[str, Thing] = {}
+    for r in rows:
+        values = found.setdefault(r["x"], defaultdict(list, {"iri": [r["x"]]}))[_local(r["p"])]
+        if r["said"] not in values:
+            values.append(r["said"])
+    for one in found.values():
+        for values in one.values():
+            values.sort()
+    return sorted(found.values(), key=_row_number)
+
+
+def _row_number(one: Thing) -> tuple[str, int]:
+    table, _, number = first(one, "chartedRow").partition("#row=")
+    return table, int(number) if number.isdigit() else 0
+
+
+def first(one: Thing, name: str) -> str:
+    """Return the value of a property, several joined by |, none as an empty string."""
+    return "|".join(one.get(name, []))
+
+
+@dataclass
+class ReportPage:
+    """Everything charted of one report, as rows for its page."""
+
+    row: Row
+    facts: list[tuple[str, str, str]] = field(default_factory=list)  # name, content, where
+    populations: list[Row] = field(default_factory=list)
+    arms: list[Row] = field(default_factory=list)
+    components: list[Row] = field(default_factory=list)
+    time_points: list[Row] = field(default_factory=list)
+    results: list[Row] = field(default_factory=list)
+    directions: list[Row] = field(default_factory=list)
+    scale_uses: list[Row] = field(default_factory=list)
+    safety: list[Row] = field(default_factory=list)
+    notes: list[Row] = field(default_factory=list)
+    bibliography: list[tuple[str, str]] = field(default_factory=list)
+    bibliography_status: str = ""
+
+
+def _rows(found: Iterable[Thing], columns: dict[str, str]) -> list[Row]:
+    return [{shown: first(one, name) for shown, name in columns.items()} for one in found]
+
+
+def report_page(store: Store, slug: str) -> ReportPage | None:
+    """Gather one report, or return None where the graph has none of this name."""
+    row = next((r for r in reports(store) if r["report"] == slug), None)
+    if row is None:
+        return None
+    iri = f"<{thing('report', slug)}>"
+
+    def of(kind: str) -> list[Thing]:
+        return _things(store, f"?x a rkg:{kind} ; rkg:ofReport {iri} .")
+
+    me = _things(store, f"VALUES ?x {{ {iri} }}")[0]
+    study = _things(store, f"{iri} rkg:reports ?x .")
+    page = ReportPage(row)
+    where = first(me, "sourceText")
+    shared = first(study[0], "sharedBasis") if study else ""
+    kind_basis = first(me, "kindBasis")
+    page.facts = [
+        ("Citation", row["citation"], where),
+        ("Year", row["year"], ""),
+        ("Kind of report", f"{row['kind']} (basis: {words(kind_basis)})" if kind_basis else row["kind"], ""),
+        ("Study", row["study"] or ("not applicable: a secondary report is no study of its own" if row["kind"] == "secondary" else ""), shared),
+        ("Technologies tested", ", ".join(map(words, items(row["technologies"]))), ""),
+        ("Diseases studied", ", ".join(map(words, items(row["diseases"]))), ""),
+        ("Filed in the review under", words(row["placed_under"]), ""),
+        ("Sample size", row["sample_size"], first(me, "sampleSizeText")),
+        ("Unit of the sample size", first(me, "sampleSizeUnit"), ""),
+        ("Allocation", first(me, "allocation"), first(me, "allocationText")),
+        ("Blinding", first(me, "blindingText"), ""),
+        ("Charted row", first(me, "chartedRow"), ""),
+    ]
+    page.populations = _rows(
+        _things(store, f"?x rkg:conditionBasis ?basis ; rkg:ofReport {iri} ."),
+        {"condition": "skos:notation", "descriptor": "descriptor", "basis": "conditionBasis", "charted text": "chartedText",
+         "place in the review": "sourceText"},
+    )  # fmt: skip
+    arms = of("Arm")
+    page.arms = _rows(arms, {"arm": "skos:notation", "label": "rdfs:label", "n": "n", "n status": "nStatus", "n as printed": "nText",
+                             "role": "armRole", "technologies": "armTechnology", "place in the review": "sourceText"})  # fmt: skip
+    arm_of = {r["c"]: r["arm"] for r in _select(
+        store, f"SELECT ?c ?arm {{ ?a a rkg:Arm ; rkg:ofReport {iri} ; rkg:hasComponent ?c ; skos:notation ?arm }}")}  # fmt: skip
+    for one in of("InterventionComponent"):
+        page.components.append({
+            "arm": arm_of.get(one["iri"][0], ""), "component": first(one, "printedAs"), "intervention": first(one, "isIntervention"), "role": first(one, "componentRole"),
+            **{c: first(one, c) for c in ("number", "interval", "volume", "concentration", "dose", "guidance")},
+            "charted text": first(one, "chartedText"), "place in the review": first(one, "sourceText"),
+        })  # fmt: skip
+    page.time_points = _rows(of("TimePoint"), {
+        "time point": "skos:notation", "label": "rdfs:label", "months": "months", "counted from": "origin", "role": "timePointRole",
+        "statistic": "timeStatistic", "place in the review": "sourceText"})  # fmt: skip
+    page.scale_uses = _rows(of("ScaleUse"), {
+        "outcome measure": "ofOutcomeMeasure", "printed as": "printedAs", "range": "rangeText", "unit": "unit", "polarity": "usedPolarity",
+        "version": "version", "place in the review": "sourceText"})  # fmt: skip
+    notes = _things(store, f"{{ ?x a rkg:QualityNote ; rkg:touches {iri} }} UNION {{ ?x a rkg:QualityNote ; rkg:touches ?r . ?r rkg:ofReport {iri} }}")
+    page.notes = sorted((_note(n) for n in notes), key=_gravest_first)
+    by_result = {r["result"]: r for r in ask(store, "results", report=slug)}
+    touching = defaultdict(list)
+    for n in _things(store, f"?x a rkg:QualityNote ; rkg:touches ?res . ?res a rkg:Result ; rkg:ofReport {iri} ."):
+        for touched in n.get("touches", []):
+            if touched.startswith(slug + "/"):
+                touching[touched].append(first(n, "skos:notation"))
+    rows_of = {first(r, "skos:notation"): first(r, "chartedRow") for r in of("Result")}
+    for key, r in by_result.items():
+        page.results.append({
+            "result": key.split("/")[-1], "outcome measure": r["outcome_measure"], "kind": r["kind"], "arm": r["arm"], "comparator": r["comparator"],
+            "time point": r["time_point"], "statistic": r["statistic"], "value": r["value"], "unit": r["unit"],
+            "dispersion": f"{r['dispersion']} ({r['dispersion_kind'] or 'kind not charted'})" if r["dispersion"] else "",
+            "n analysed": r["n_analysed"], "p": f"{r['p']} ({words(r['p_scope'])})" if r["p"] and r["p_scope"] else r["p"], "interval": r["ci"],
+            "direction": r["direction"], "charted text": r["charted_text"], "place in the review": r["source"],
+            "noted": "|".join(touching.get(key, [])) or ("noted" if r["noted"] == "true" else "no"), "charted row": rows_of.get(key, ""),
+        })  # fmt: skip
+    page.directions = _rows(of("ReportDirection"), {
+        "technology": "aboutTechnology", "comparator": "comparatorIntervention", "direction": "hasDirection", "basis": "directionBasis",
+        "reasoning": "reasoning", "charted text": "chartedText", "place in the review": "sourceText"})  # fmt: skip
+    page.safety = _rows(of("SafetyStatement"), {
+        "status": "status", "content": "safetyContent", "statement": "paraphrase", "technology": "aboutTechnology",
+        "charted text": "chartedText", "place in the review": "sourceText"})  # fmt: skip
+    page.bibliography_status = first(me, "bibliographyStatus")
+    if page.bibliography_status == "verified":
+        names = {"Title": "dcterms:title", "Journal": "schema:isPartOf", "DOI": "doi", "PMID": "pmid", "PMCID": "pmcid",
+                 "Registration": "registration", "Design as published": "publishedDesign"}  # fmt: skip
+        page.bibliography = [(shown, first(me, name)) for shown, name in names.items()]
+    return page
+
+
+def one_query(slug: str) -> str:
+    """Return one query that gives everything charted of a report, with the charted row it comes from."""
+    return (
+        "PREFIX rkg: <https://w3id.org/regen-kg/ontology#>\nPREFIX skos: <http://www.w3.org/2004/02/skos/core#>\n"
+        "SELECT ?thing ?property ?value ?charted_row WHERE {\n"
+        f'  ?report a rkg:Report ; skos:notation "{slug}" .\n'
+        "  { BIND(?report AS ?thing) } UNION { ?thing rkg:ofReport ?report }\n"
+        "  ?thing ?property ?value . OPTIONAL { ?thing rkg:chartedRow ?charted_row }\n} ORDER BY ?charted_row ?thing ?property ?value\n"
+    )
+
+
+# ---- notes ------------------------------------------------------------------------------------------------------
+
+
+def _note(one: Thing) -> Row:
+    return {
+        "note": first(one, "skos:notation"), "severity": first(one, "severity"), "kind": first(one, "noteKind"), "summary": first(one, "summary"),
+        "reasoning": first(one, "reasoning"), "reports": first(one, "ofReport"), "place in the review": first(one, "sourceText"),
+        "charted row": first(one, "chartedRow"),
+    }  # fmt: skip
+
+
+def _gravest_first(note: Row) -> tuple[int, str]:
+    at = SEVERITIES.index(note["severity"]) if note["severity"] in SEVERITIES else len(SEVERITIES)
+    return at, note["note"]
+
+
+def notes(store: Store, severity: str = "") -> list[Row]:
+    """Return the notes about the source, the gravest first."""
+    found = [_note(n) for n in _things(store, "?x a rkg:QualityNote .")]
+    return sorted((n for n in found if not severity or n["severity"] == severity), key=_gravest_first)
+
+
+# ---- asking -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An answer for a page: a table, a truth value or triples, and whether rows were left off."""
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+    said: str = ""
+    triples: str = ""
+    left_off: int = 0
+
+
+def free_query(store: Store, text: str) -> Shown:
+    """Run any read-only query; the table stops at 10,000 rows and says how many were left off."""
+    answer: Answer = store.query(text)
+    if answer.boolean is not None:
+        return Shown((), [], said="true" if answer.boolean else "false")
+    if answer.triples is not None:
+        return Shown((), [], triples=answer.triples)
+    rows = queries.plain_rows(Answer(answer.columns, answer.rows[:SHOWN_ROWS]), answer.columns)
+    return Shown(answer.columns, rows, left_off=max(0, len(answer.rows) - SHOWN_ROWS))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    """Write rows as CSV with cells that no spreadsheet takes for a formula; an empty cell means not charted."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([harmless(r.get(c, "")) for c in columns] for r in rows)
+    return buffer.getvalue()

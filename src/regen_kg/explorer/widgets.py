@@ -1,0 +1,211 @@
+"""Own the small drawings that pages share: tables, notes, links and empty states; all text from data is escaped."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import quote
+
+import streamlit as st
+
+from regen_kg.build import Build
+from regen_kg.errors import RegenKGError
+from regen_kg.explorer import data
+from regen_kg.explorer.navigation import page
+from regen_kg.store import Store
+
+NOT_CHARTED = "not charted"
+SEVERITY_SIGN = {"grave": "▲", "notable": "◆", "minor": "●"}
+_STYLE = """<style>
+.rkg-wrap{overflow-x:auto;margin:0 0 1rem 0}
+.rkg{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.4}
+.rkg th,.rkg td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid rgba(128,128,128,.45);overflow-wrap:break-word}
+.rkg thead th{font-weight:600;white-space:nowrap}
+.rkg td{min-width:4.5rem;max-width:26rem}
+.rkg td.rkg-long{min-width:13rem}
+.rkg td.rkg-num{white-space:nowrap;font-variant-numeric:tabular-nums}
+.rkg-facts th{width:13rem;font-weight:600}
+.rkg-facts td:first-of-type{min-width:9rem}
+.rkg-none{color:light-dark(#595959,#b8b8b8);font-style:italic}
+.rkg a{text-decoration:underline}
+.rkg-note{border-left:4px solid #8a8a8a;padding:.1rem 0 .1rem .8rem;margin:0 0 1rem 0;font-size:.925rem;line-height:1.5}
+.rkg-note.grave{border-left-color:#b50909}.rkg-note.notable{border-left-color:#c05600}
+.rkg-note p{margin:.15rem 0}.rkg-small{font-size:.875rem}
+@media (max-width:600px){.rkg-facts,.rkg-facts tbody,.rkg-facts tr,.rkg-facts th,.rkg-facts td{display:block;width:auto;max-width:none}
+.rkg-facts th{border-bottom:0;padding-bottom:0}.rkg-facts thead{display:none}}
+</style>"""
+
+
+@st.cache_resource(show_spinner="Opening the graph …")
+def _store_of(key: str, _build: Build) -> Store:
+    return _build.store()
+
+
+@st.cache_resource(show_spinner="Looking for the build …", ttl=60)
+def _build() -> Build:
+    return data.opened_build()
+
+
+def opened() -> tuple[Build, Store]:
+    """Return the build and its store, kept by the build's hash; say how to mend it and stop where there is none."""
+    try:
+        made = _build()
+        return made, _store_of(data.build_key(made), made)
+    except RegenKGError as err:
+        st.error("The graph cannot be opened. Build it with: regen-kg build")
+        st.code(str(err), language=None, wrap_lines=True)
+        st.stop()
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown draws as it stands.
+
+    Examples
+    --------
+    >>> escaped("[a](b) *c* $d$ :red[x] <b>")
+    '\\\\[a\\\\]\\\\(b\\\\) \\\\*c\\\\* \\\\$d\\\\$ \\\\:red\\\\[x\\\\] &lt;b&gt;'
+    """
+    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$:^=-])", r"\\\1", plain).replace("\n", " ")
+
+
+def heading(title: str, purpose: str) -> None:
+    """Draw a page's one title and the line that says what the page is for."""
+    st.html(_STYLE)
+    st.title(title, anchor=False)
+    st.write(purpose)
+
+
+def footer(made: Build) -> None:
+    """Say which build a page shows, and what nothing here is."""
+    size = sum(made.manifest.get("triples", {}).values())
+    st.divider()
+    st.caption(
+        f"Build {made.manifest.get('inputs', '')[:12]} · version {made.manifest.get('package', '')} · {size:,} triples · "
+        "no study here was appraised for risk of bias · not medical advice"
+    )
+
+
+def report_link(slug: str) -> str:
+    """Return the HTML link to a report's page."""
+    return f'<a href="report?id={quote(slug, safe="")}" target="_self">{html.escape(slug)}</a>'
+
+
+def report_links(cell: str) -> str:
+    """Return the links to all reports of a list cell."""
+    return ", ".join(report_link(s) for s in data.items(cell)) or none()
+
+
+def none(word: str = NOT_CHARTED) -> str:
+    """Return the grey words that stand where nothing was charted."""
+    return f'<span class="rkg-none">{html.escape(word)}</span>'
+
+
+def list_words(cell: str) -> str:
+    """Return a list cell of slugs in words."""
+    return html.escape(", ".join(data.words(i) for i in data.items(cell))) or none()
+
+
+def list_text(cell: str) -> str:
+    """Return a list cell as charted, its parts set apart."""
+    return html.escape("; ".join(data.items(cell))) or none()
+
+
+Drawer = Callable[[str], str]
+_NUMBERS = {"value", "n", "n analysed", "p", "months", "sample size", "year"}
+_LONG = {"charted text", "reasoning", "summary", "statement", "citation", "component", "label", "place in the review", "descriptor"}
+
+
+def table(columns: Sequence[str], rows: Iterable[data.Row], draw: dict[str, Drawer] | None = None, titles: dict[str, str] | None = None) -> None:
+    """Draw a table as HTML: wraps, scrolls sideways within itself, and says "not charted" where a cell is empty."""
+    draw, titles = draw or {}, titles or {}
+    head = "".join(f'<th scope="col">{html.escape(titles.get(c, c[:1].upper() + c[1:]))}</th>' for c in columns)
+    body = []
+    for row in rows:
+        cells = []
+        for c in columns:
+            value = row.get(c, "")
+            shown = draw[c](value) if c in draw else (html.escape(value) if value else none())
+            kind = "rkg-num" if c in _NUMBERS and value else "rkg-long" if c in _LONG and len(value) > 25 else ""
+            cells.append(f'<td class="{kind}">{shown}</td>')
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    st.html(f'<div class="rkg-wrap" tabindex="0"><table class="rkg"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>')
+
+
+def facts(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Draw names with their content, and under it where it stands or how it is printed."""
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(content) if content else none()}</td>'
+        f'<td class="rkg-small">{html.escape("; ".join(data.items(more)))}</td></tr>'
+        for name, content, more in rows
+    )
+    head = '<thead><tr><th scope="col">Field</th><th scope="col">Content</th><th scope="col">As printed, or where</th></tr></thead>'
+    st.html(f'<div class="rkg-wrap"><table class="rkg rkg-facts">{head}<tbody>{body}</tbody></table></div>')
+
+
+def note(row: data.Row) -> None:
+    """Draw one note about the source: severity as word and sign, summary, reasoning, reports and places."""
+    severity = row["severity"]
+    st.html(
+        f'<div class="rkg-note {html.escape(severity, quote=True)}"><p><strong>{SEVERITY_SIGN.get(severity, "")} {html.escape(severity)} note</strong> · '
+        f'{html.escape(data.words(row["kind"]))} · <code>{html.escape(row["note"])}</code></p>'
+        f'<p>{html.escape(row["summary"])}</p><p class="rkg-small">Our reasoning: {html.escape(row["reasoning"]) or none()}</p>'
+        f'<p class="rkg-small">Touches: {report_links(row["reports"]) if row["reports"] else "the review as a whole"}. '
+        f'Place in the review: {list_text(row["place in the review"])}. Charted row: {html.escape(row["charted row"]) or none()}</p></div>'
+    )
+
+
+def report_list(rows: Sequence[data.Row]) -> None:
+    """Draw reports as links with what each is about, for any width."""
+    table(
+        ["report", "year", "technologies", "diseases", "sample size", "kind", "place in the review"],
+        [{**r, "sample size": r["sample_size"], "place in the review": r["source"]} for r in rows],
+        {"report": report_link, "technologies": list_words, "diseases": list_words, "place in the review": list_text},
+    )
+
+
+def download(rows: Sequence[data.Row], columns: Sequence[str], name: str) -> None:
+    """Offer rows as CSV."""
+    st.download_button(
+        "Download as CSV", data.csv_text(columns, rows), file_name=f"{name}.csv", mime="text/csv", on_click="ignore", key=f"csv-{name}"
+    )
+
+
+def go(name: str, label: str, **query: str) -> None:
+    """Draw a link to another page of the same session."""
+    st.page_link(page(name), label=escaped(label), query_params=query or None)
+
+
+def from_url(name: str, allowed: Iterable[str]) -> str:
+    """Return a value of the address if it is one of those allowed, else an empty string."""
+    found = st.query_params.get(name, "")
+    return found if found in set(allowed) else ""
+
+
+def to_url(**values: str | None) -> None:
+    """Write values to the address; what is empty leaves it."""
+    for name, value in values.items():
+        if value:
+            st.query_params[name] = value
+        elif name in st.query_params:
+            del st.query_params[name]
+
+
+def choice(label: str, name: str, options: dict[str, str], anything: str) -> str:
+    """Draw a select box that the address holds under a name; an empty string stands for the first, open option."""
+    key = f"choice-{name}"
+    values = ["", *options]
+    st.session_state[key] = from_url(name, values)
+    st.selectbox(label, values, format_func=lambda v: options.get(v, anything), key=key, on_change=lambda: to_url(**{name: st.session_state[key]}))
+    return str(st.session_state[key])
+
+
+def switch(label: str, name: str, options: dict[str, str]) -> str:
+    """Draw a few options side by side that the address holds under a name; the first is the default."""
+    key = f"switch-{name}"
+    default = next(iter(options))
+    st.session_state[key] = from_url(name, options) or default
+    st.radio(label, list(options), format_func=lambda v: options[v], key=key, horizontal=True,
+             on_change=lambda: to_url(**{name: None if st.session_state[key] == default else st.session_state[key]}))  # fmt: skip
+    return str(st.session_state[key])

@@ -1,0 +1,189 @@
+"""Own the saved queries: their headers, typed parameters and answers as plain rows."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from regen_kg.errors import QueryError
+from regen_kg.layout import queries_dir
+from regen_kg.store import Answer, Store
+
+_HEADER = re.compile(r"^#\+ (\w+): (.*)$", re.M)
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a saved query: its name, type (slug or string) and what it means."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """One question: its text, header and columns; `lists` names the columns whose cells are lists."""
+
+    name: str
+    text: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    columns: tuple[str, ...]
+    lists: frozenset[str]
+    empty: str
+    tags: tuple[str, ...]
+
+    def bind(self, values: Mapping[str, str]) -> str:
+        """Return the query with parameters set, each as a serialised term, never as pasted text.
+
+        Raises
+        ------
+        QueryError
+            For a parameter that the query does not have, or a value that is no slug.
+        """
+        text = self.text
+        names = [p.name for p in self.parameters]
+        for name, value in values.items():
+            if name not in names:
+                has = f"it has {', '.join(names)}" if names else "it has none"
+                raise QueryError(f'query {self.name} has no parameter "{name}"; {has}')
+            if not _SLUG.fullmatch(value):
+                raise QueryError(f'parameter {name}: "{value}" is no slug; write it like platelet-rich-plasma')
+            term = str(ox.Literal(value))
+            text = re.sub(rf"VALUES \?{name} \{{[^}}]*\}}", lambda _, n=name, t=term: f"VALUES ?{n} {{ {t} }}", text)
+        return text
+
+
+def parse(name: str, text: str) -> SavedQuery:
+    """Read one saved query with its `#+` header.
+
+    Raises
+    ------
+    QueryError
+        If the header lacks a line, or a parameter has no `VALUES` line.
+    """
+    heads: dict[str, list[str]] = {}
+    for key, value in _HEADER.findall(text):
+        heads.setdefault(key, []).append(value.strip())
+    for key in ("summary", "columns", "empty", "tags"):
+        if len(heads.get(key, [])) != 1:
+            raise QueryError(f"{name}.rq: the header needs one line '#+ {key}: ...'")
+    parameters = []
+    for line in heads.get("param", []):
+        found = re.fullmatch(r"(\w+) (slug|string): (.+)", line)
+        if not found or f"VALUES ?{found.group(1)} {{" not in text:
+            raise QueryError(f"{name}.rq: parameter line '{line}' should be 'name slug: meaning', with a VALUES line in the pattern")
+        parameters.append(Parameter(*found.groups()))
+    raw = [c.strip() for c in heads["columns"][0].split(",")]
+    return SavedQuery(
+        name,
+        text,
+        heads["summary"][0],
+        tuple(parameters),
+        tuple(c.removesuffix("[]") for c in raw),
+        frozenset(c.removesuffix("[]") for c in raw if c.endswith("[]")),
+        heads["empty"][0],
+        tuple(t.strip() for t in heads["tags"][0].split(",")),
+    )
+
+
+def load_all(folder: Path | None = None) -> dict[str, SavedQuery]:
+    """Read all saved queries, by name."""
+    folder = folder or queries_dir()
+    return {p.stem: parse(p.stem, p.read_text("utf-8")) for p in sorted(folder.glob("*.rq"))}
+
+
+def get(name: str, folder: Path | None = None) -> SavedQuery:
+    """Return one saved query.
+
+    Raises
+    ------
+    QueryError
+        Naming the nearest one, if there is none of this name.
+    """
+    path = (folder or queries_dir()) / f"{name}.rq"
+    if not re.fullmatch(r"[a-z0-9-]+", name) or not path.is_file():
+        known = sorted(p.stem for p in (folder or queries_dir()).glob("*.rq"))
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+        hint = f'; nearest: "{near[0]}"' if near else ""
+        raise QueryError(f'no saved query "{name}"{hint}; regen-kg query --list shows all')
+    return parse(name, path.read_text("utf-8"))
+
+
+def known_values(store: Store, parameter: str) -> list[str]:
+    """Return the slugs that a parameter can take in the present build."""
+    patterns = {
+        "report": "?x a rkg:Report ; skos:notation ?v",
+        "outcome": "?x a rkg:OutcomeMeasure ; skos:notation ?v",
+        "technology": '?x rkg:listedAs "technology" ; skos:notation ?v',
+        "severity": 'VALUES ?v { "grave" "notable" "minor" }',
+        "placement": 'VALUES ?v { "population" "charted" }',
+    }
+    if parameter not in patterns:
+        return []
+    text = (
+        "PREFIX rkg: <https://w3id.org/regen-kg/ontology#> PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
+        f"SELECT DISTINCT ?v {{ {patterns[parameter]} }} ORDER BY ?v"
+    )
+    found = [row[0].value for row in store.query(text).rows if row[0]]
+    return [*found, "not-named"] if parameter == "outcome" else found
+
+
+def _sorted_list(text: str) -> str:
+    return "|".join(sorted(set(text.split("|")))) if text else text
+
+
+def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """Ask a saved question.
+
+    Parameters
+    ----------
+    store : Store
+        An embedded store or an endpoint.
+    query : SavedQuery
+        The question.
+    values : mapping of str to str, optional
+        Its parameters.
+
+    Returns
+    -------
+    list of dict
+        One per row, in the query's order; every column of the header is there, an empty string where nothing is charted.
+
+    Raises
+    ------
+    QueryError
+        For an unknown parameter, or a value that the build does not know.
+    """
+    values = dict(values or {})
+    text = query.bind(values)
+    for name, value in values.items():
+        known = known_values(store, name)
+        if known and value not in known:
+            near = difflib.get_close_matches(value, known, n=1, cutoff=0.3)
+            hint = f'; nearest: "{near[0]}"' if near else ""
+            raise QueryError(f'parameter {name}: "{value}" is not known{hint}')
+    answer = store.query(text)
+    return [
+        {c: (_sorted_list(v) if c in query.lists else v) for c, v in row.items()} for row in plain_rows(answer, query.columns)
+    ]
+
+
+def plain_rows(answer: Answer, columns: Iterable[str]) -> list[dict[str, str]]:
+    """Return an answer's rows as text, by column; what is unbound is an empty string."""
+    place = {c: i for i, c in enumerate(answer.columns)}
+    out = []
+    for row in answer.rows:
+        cells = {}
+        for column in columns:
+            term = row[place[column]] if column in place else None
+            cells[column] = term.text() if term else ""
+        out.append(cells)
+    return out

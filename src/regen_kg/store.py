@@ -1,0 +1,183 @@
+"""Own the one door to the RDF engine: embedded pyoxigraph, or any SPARQL 1.1 endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyoxigraph as ox
+
+from regen_kg.errors import QueryError, StoreError
+
+XSD = "http://www.w3.org/2001/XMLSchema#"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One RDF term in an answer: `kind` is iri, literal or bnode."""
+
+    kind: str
+    value: str
+    datatype: str = ""
+    language: str = ""
+
+    def text(self) -> str:
+        """Return the term as it stands in a table; truth values as true and false."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a query: rows of terms (None is unbound), or a truth value, or N-Triples."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Term | None, ...], ...] = ()
+    boolean: bool | None = None
+    triples: str | None = None
+
+
+class Store(Protocol):
+    """What the layers above know of an engine."""
+
+    def query(self, text: str) -> Answer:
+        """Run a SPARQL 1.1 query over the union of all named graphs."""
+        ...
+
+
+_BLANKED = re.compile(
+    r"""("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|<[^<>"{}|^`\\\s]*>|\#[^\n]*)""", re.S
+)
+_REFUSED = re.compile(r"(?<![?$:@.\w-])(SERVICE|INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|COPY|MOVE|ADD)\b(?!\s*:)", re.I)
+
+
+def refuse_unsafe(text: str) -> None:
+    """Refuse what is no read-only query over this dataset: updates, and SERVICE, which would leave the machine.
+
+    Raises
+    ------
+    QueryError
+        With the reason.
+
+    Examples
+    --------
+    >>> refuse_unsafe('SELECT * { ?s ?p "SERVICE" }')
+    """
+    if re.search(r"\\[uU][0-9a-fA-F]{4}", text):
+        raise QueryError("the query holds a \\u escape; write the character itself")
+    found = _REFUSED.search(_BLANKED.sub(" ", text))
+    if found:
+        raise QueryError(f"{found.group(1).upper()} is refused: the graph is read-only and queries stay on this machine")
+
+
+def _term(node: object) -> Term | None:
+    if node is None:
+        return None
+    if isinstance(node, ox.NamedNode):
+        return Term("iri", node.value)
+    if isinstance(node, ox.Literal):
+        return Term("literal", node.value, node.datatype.value, node.language or "")
+    if isinstance(node, ox.BlankNode):
+        return Term("bnode", node.value)
+    return Term("literal", str(node))
+
+
+class EmbeddedStore:
+    """A pyoxigraph store in memory, filled from N-Quads."""
+
+    def __init__(self, native: ox.Store) -> None:
+        self.native = native
+
+    @classmethod
+    def open(cls, nquads: Path) -> EmbeddedStore:
+        """Load a built N-Quads file.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be read as N-Quads.
+        """
+        native = ox.Store()
+        try:
+            native.bulk_load(path=str(nquads), format=ox.RdfFormat.N_QUADS)
+        except (OSError, SyntaxError, ValueError) as err:
+            raise StoreError(f"{nquads}: cannot be read ({err}); rebuild it with regen-kg build") from err
+        return cls(native)
+
+    @classmethod
+    def of(cls, quads: Iterable[ox.Quad]) -> EmbeddedStore:
+        """Hold quads in memory."""
+        native = ox.Store()
+        native.bulk_extend(quads)
+        return cls(native)
+
+    def query(self, text: str) -> Answer:
+        """Run a query over the union of all named graphs; see `Store.query`."""
+        refuse_unsafe(text)
+        try:
+            got = self.native.query(text, use_default_graph_as_union=True)
+        except SyntaxError as err:
+            raise QueryError(f"the query does not parse: {err}") from err
+        except (ValueError, RuntimeError, OSError) as err:
+            raise QueryError(f"the query cannot be run: {err}") from err
+        if isinstance(got, ox.QueryBoolean):
+            return Answer(boolean=bool(got))
+        if isinstance(got, ox.QueryTriples):
+            lines = sorted({f"{t} ." for t in got})
+            return Answer(triples="".join(line + "\n" for line in lines))
+        columns = tuple(v.value for v in got.variables)
+        rows = tuple(tuple(_term(cell) for cell in solution) for solution in got)
+        return Answer(columns, rows)
+
+
+class RemoteStore:
+    """Any SPARQL 1.1 query endpoint, through SPARQLWrapper; its default graph must be the union of the named ones."""
+
+    def __init__(self, endpoint: str, timeout: int = 30) -> None:
+        if not re.match(r"https?://[^@\s]+$", endpoint):
+            raise QueryError(f'"{endpoint}" is no endpoint address; give it like http://localhost:7878/query, without a password')
+        self.endpoint = endpoint
+        self.timeout = timeout
+
+    def query(self, text: str) -> Answer:
+        """Run a query at the endpoint; see `Store.query`."""
+        refuse_unsafe(text)
+        from SPARQLWrapper import JSON, N3, POST, SPARQLWrapper
+        from SPARQLWrapper.SPARQLExceptions import SPARQLWrapperException
+
+        wrapper = SPARQLWrapper(self.endpoint)
+        wrapper.setMethod(POST)
+        wrapper.setTimeout(self.timeout)
+        wrapper.setQuery(text)
+        graph = bool(re.search(r"\b(CONSTRUCT|DESCRIBE)\b", _BLANKED.sub(" ", text), re.I))
+        wrapper.setReturnFormat(N3 if graph else JSON)
+        try:
+            got = wrapper.query().convert()
+        except SPARQLWrapperException as err:
+            raise QueryError(f"{self.endpoint} refused the query: {str(err).splitlines()[0]}") from err
+        except (OSError, ValueError) as err:
+            raise StoreError(f"{self.endpoint} cannot be reached or did not answer in SPARQL results: {err}") from err
+        if graph:
+            body = got if isinstance(got, bytes) else str(got).encode()
+            lines = sorted({f"{q.triple} ." for q in ox.parse(body, format=ox.RdfFormat.TURTLE)})
+            return Answer(triples="".join(line + "\n" for line in lines))
+        if not isinstance(got, dict):
+            raise StoreError(f"{self.endpoint} did not answer in SPARQL results JSON")
+        if "boolean" in got:
+            return Answer(boolean=bool(got["boolean"]))
+        columns = tuple(got["head"]["vars"])
+        return Answer(columns, tuple(_json_row(columns, b) for b in got["results"]["bindings"]))
+
+
+def _json_row(columns: Sequence[str], binding: dict[str, dict[str, str]]) -> tuple[Term | None, ...]:
+    def one(cell: dict[str, str] | None) -> Term | None:
+        if cell is None:
+            return None
+        kind = {"uri": "iri", "bnode": "bnode"}.get(cell["type"], "literal")
+        language = cell.get("xml:lang", "")
+        plain = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString" if language else XSD + "string"
+        return Term(kind, cell["value"], cell.get("datatype", plain) if kind == "literal" else "", language)
+
+    return tuple(one(binding.get(c)) for c in columns)

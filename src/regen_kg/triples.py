@@ -1,0 +1,620 @@
+"""Own the step from charted rows to quads."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pyoxigraph as ox
+
+from regen_kg.iris import DCTERMS, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, XSD, named_graph, term_class, thing
+from regen_kg.model import STATUSES, Chart, Row
+from regen_kg.terms import Terms
+
+_KIND_CLASS = {
+    "arm-measurement": "ArmMeasurement",
+    "within-arm-change": "WithinArmChange",
+    "between-arm-comparison": "BetweenArmComparison",
+    "association": "Association",
+}
+_TABLES_OF_METHOD = ("search", "eligibility", "charting-form", "instruments", "study-flow", "source")
+_COLUMN_NAMES = {
+    "references": "References",
+    "sample-size": "Sample size",
+    "method": "Method",
+    "scoring-system": "Scoring system",
+    "results": "Results",
+    "conclusion": "Conclusion",
+    "range": "Score range",
+    "description": "Description",
+}
+# A month is a twelfth of the Gregorian mean year of 365.2425 days.
+_DAYS = {"day": Decimal(1), "week": Decimal(7), "month": Decimal("30.436875"), "year": Decimal("365.2425")}
+
+
+def months(value: str, unit: str) -> Decimal:
+    """Convert a charted time to months, rounded to two decimals; months and years are exact.
+
+    Examples
+    --------
+    >>> months("26", "week"), months("2", "year"), months("16.2", "month")
+    (Decimal('5.98'), Decimal('24'), Decimal('16.2'))
+    """
+    number = Decimal(value)
+    if unit == "month":
+        return number
+    if unit == "year":
+        return number * 12
+    return (number * _DAYS[unit] / _DAYS["month"]).quantize(Decimal("0.01"))
+
+
+def place_label(code: str) -> str:
+    """Say a place code in words.
+
+    Examples
+    --------
+    >>> place_label("T5.r3.results"), place_label("S3.1.3.p2"), place_label("F1")
+    ('Table 5, row 3, Results', 'Section 3.1.3, paragraph 2', 'Figure 1')
+    """
+    head, *rest = code.split(".")
+    if head[0] == "F":
+        return f"Figure {head[1:]}"
+    if head[0] == "T":
+        words = [f"Table {head[1:]}"]
+        for part in rest:
+            words.append(f"row {part[1:]}" if re.fullmatch(r"r\d+", part) else _COLUMN_NAMES.get(part, part))
+        return ", ".join(words)
+    section = ".".join(p for p in code[1:].split(".") if not p.startswith("p"))
+    words = ["Abstract" if section == "0" else f"Section {section}"]
+    if rest and rest[-1].startswith("p"):
+        words.append(f"paragraph {rest[-1][1:]}")
+    return ", ".join(words)
+
+
+def _rkg(name: str) -> ox.NamedNode:
+    return ox.NamedNode(RKG + name)
+
+
+_TYPE = ox.NamedNode(RDF + "type")
+_LABEL = ox.NamedNode(RDFS + "label")
+_NOTATION = ox.NamedNode(SKOS + "notation")
+_DERIVED = ox.NamedNode(PROV + "wasDerivedFrom")
+_DECIMAL = ox.NamedNode(XSD + "decimal")
+_INTEGER = ox.NamedNode(XSD + "integer")
+_STATUS_PROPERTY = {
+    "not-charted": _rkg("notCharted"),
+    "not-reported": _rkg("notReported"),
+    "unclear": _rkg("unclear"),
+    "not-applicable": _rkg("notApplicable"),
+}
+assert set(_STATUS_PROPERTY) == set(STATUSES)
+
+
+class _Writer:
+    """Collects the quads of one named graph."""
+
+    def __init__(self, graph: str) -> None:
+        self.graph = ox.NamedNode(graph)
+        self.quads: list[ox.Quad] = []
+
+    def add(self, subject: str, predicate: ox.NamedNode, value: ox.NamedNode | ox.Literal) -> None:
+        self.quads.append(ox.Quad(ox.NamedNode(subject), predicate, value, self.graph))
+
+    def type(self, subject: str, name: str) -> None:
+        self.add(subject, _TYPE, _rkg(name))
+
+    def link(self, subject: str, predicate: str, target: str) -> None:
+        self.add(subject, _rkg(predicate), ox.NamedNode(target))
+
+    def text(self, subject: str, predicate: str, value: str | None) -> None:
+        if value is not None:
+            self.add(subject, _rkg(predicate), ox.Literal(value))
+
+    def label(self, subject: str, value: str) -> None:
+        self.add(subject, _LABEL, ox.Literal(value, language="en"))
+
+    def slug(self, subject: str, value: str) -> None:
+        self.add(subject, _NOTATION, ox.Literal(value))
+
+    def integer(self, subject: str, predicate: str, value: str | int | None) -> None:
+        if value is not None:
+            self.add(subject, _rkg(predicate), ox.Literal(str(int(value)), datatype=_INTEGER))
+
+    def decimal(self, subject: str, predicate: str, value: str | Decimal | None) -> None:
+        if value is not None:
+            plain = format(Decimal(value), "f")
+            self.add(subject, _rkg(predicate), ox.Literal(plain, datatype=_DECIMAL))
+
+    def listed(self, subject: str, predicate: str, scheme: str, slug: str | None) -> None:
+        """Link to an individual of a controlled enumeration."""
+        if slug is not None:
+            self.link(subject, predicate, thing(scheme, slug))
+
+    def boolean(self, subject: str, predicate: str, value: bool) -> None:
+        self.add(subject, _rkg(predicate), ox.Literal(value))
+
+    def origin(self, subject: str, row: Row) -> None:
+        """Say from which row and which places of the review a thing was charted, and what was not."""
+        self.text(subject, "chartedRow", row.address)
+        codes = row.items("source") or row.items("places")
+        for code in codes:
+            self.add(subject, _DERIVED, ox.NamedNode(thing("place", code)))
+        if codes:
+            self.text(subject, "sourceText", "|".join(sorted(place_label(c) for c in codes)))
+        if "charted_text" in row.cells:
+            self.text(subject, "chartedText", row.value("charted_text"))
+        for column, status in row.missing.items():
+            self.add(subject, _STATUS_PROPERTY[status], ox.Literal(column))
+
+
+def top_technology(terms: Terms, slug: str) -> str | None:
+    """Return the technology of DESIGN section 4 that an intervention is or falls under, if any."""
+    listed = {t.slug for t in terms.all("technology")}
+    for candidate in (slug, *terms.ancestors("intervention", slug)):
+        if candidate in listed:
+            return candidate
+    return None
+
+
+def top_disease(terms: Terms, slug: str) -> str:
+    """Return the disease (the uppermost condition) that a condition is or falls under."""
+    return [slug, *terms.ancestors("condition", slug)][-1]
+
+
+def flow_numbers(rows: tuple[Row, ...]) -> dict[tuple[str, str], int | None]:
+    """Work out what each step of the study flow ought to be from the steps that its formula names.
+
+    Returns
+    -------
+    dict
+        (account, step) to the computed number, or None where the formula is absent or a part is not charted.
+
+    Raises
+    ------
+    ValueError
+        If a formula names a step that its account does not have.
+    """
+    charted = {(r["account"], r["step"]): r.value("charted") for r in rows}
+    computed: dict[tuple[str, str], int | None] = {}
+    for row in rows:
+        formula = row.value("computed_from")
+        total: int | None = None
+        if formula is not None:
+            total, sign = 0, 1
+            for token in formula.split():
+                if token in "+-":
+                    sign = 1 if token == "+" else -1
+                    continue
+                if (row["account"], token) not in charted:
+                    raise ValueError(f'study-flow.csv, row {row.number}, column computed_from: no step "{token}" in account {row["account"]}')
+                part = charted[row["account"], token]
+                if part is None:
+                    total = None
+                    break
+                total += sign * int(part)
+        computed[row["account"], row["step"]] = total
+    return computed
+
+
+class _Reports:
+    """What several tables say of one report, gathered before it is written."""
+
+    def __init__(self, chart: Chart, terms: Terms) -> None:
+        self.arms: dict[str, list[Row]] = defaultdict(list)
+        self.tested: dict[tuple[str, str], set[str]] = defaultdict(set)  # (report, arm) -> section-4 technologies
+        self.technologies: dict[str, set[str]] = defaultdict(set)
+        self.diseases: dict[str, set[str]] = defaultdict(set)
+        for row in chart.rows("arms"):
+            self.arms[row["report"]].append(row)
+        for row in chart.rows("components"):
+            if row["role"] == "tested" and (top := top_technology(terms, row["intervention"])):
+                self.tested[row["report"], row["arm"]].add(top)
+        for row in chart.rows("directions"):
+            self.technologies[row["report"]].add(row["technology"])
+        for row in chart.rows("populations"):
+            self.diseases[row["report"]].add(top_disease(terms, row["condition"]))
+
+
+def _report(w: _Writer, row: Row, known: _Reports) -> None:
+    slug = row["report"]
+    me, study = thing("report", slug), thing("study", row["study"])
+    w.type(me, "SecondaryReport" if row["kind"] == "secondary" else "PrimaryReport")
+    w.type(me, "Report")
+    w.slug(me, slug)
+    w.label(me, row["citation"])
+    w.text(me, "citation", row["citation"])
+    w.integer(me, "year", row["year"])
+    w.text(me, "reportKind", row["kind"])
+    w.text(me, "kindBasis", row["kind_basis"])
+    w.integer(me, "sampleSize", row.value("sample_size"))
+    w.text(me, "sampleSizeText", row.value("sample_size_text"))
+    w.text(me, "sampleSizeUnit", row.value("sample_size_unit"))
+    w.text(me, "allocation", row.value("allocation"))
+    w.text(me, "allocationText", row.value("allocation_text"))
+    w.text(me, "blindingText", row.value("blinding"))
+    w.link(me, "placedUnder", term_class(row["placed_under"]))
+    for disease in sorted(known.diseases[slug]):
+        w.link(me, "studiesDisease", term_class(disease))
+    for technology in sorted(known.technologies[slug]):
+        w.link(me, "testsTechnology", term_class(technology))
+    w.origin(me, row)
+    if row["kind"] == "primary":
+        w.link(me, "reports", study)
+        w.type(study, "Study")
+        w.slug(study, row["study"])
+        w.label(study, f"Study {row['study']}")
+        population = thing("population", slug)
+        w.type(population, "Population")
+        w.label(population, f"Population of {slug}")
+        w.link(study, "enrols", population)
+        w.link(population, "ofReport", me)
+        w.text(study, "sharedBasis", row.value("study_basis"))
+        w.integer(study, "armCount", len(known.arms[slug]) or None)
+        if row.value("allocation") == "random":
+            w.listed(study, "hasAllocation", "allocation", "random")
+
+
+def _population(w: _Writer, row: Row, primary: bool) -> None:
+    me = thing("condition", row["report"], row["condition"])
+    w.add(me, _TYPE, ox.NamedNode(term_class(row["condition"])))
+    w.label(me, f"{row['condition'].replace('-', ' ')} in {row['report']}")
+    w.slug(me, row["condition"])
+    w.link(me, "ofReport", thing("report", row["report"]))
+    if primary:
+        w.link(thing("population", row["report"]), "hasCondition", me)
+    w.text(me, "conditionBasis", row["basis"])
+    w.text(me, "descriptor", row.value("descriptor"))
+    w.origin(me, row)
+
+
+def _arm(w: _Writer, row: Row, report: Row, known: _Reports) -> None:
+    me = thing("arm", row["report"], row["arm"])
+    w.type(me, "Arm")
+    w.slug(me, row["arm"])
+    w.label(me, row["label"])
+    w.link(me, "ofReport", thing("report", row["report"]))
+    w.link(thing("study", report["study"]), "hasArm", me)
+    w.listed(me, "armRole", "arm-role", row["role"])
+    inherited = len(known.arms[row["report"]]) == 1 and row.value("n") is None and report.value("sample_size") is not None
+    w.integer(me, "n", report["sample_size"] if inherited else row.value("n"))
+    status = "inherited" if inherited else row.missing.get("n", "charted")
+    w.text(me, "nStatus", status)
+    w.text(me, "nText", row.value("n_text"))
+    for technology in sorted(known.tested[row["report"], row["arm"]]):
+        w.link(me, "armTechnology", term_class(technology))
+    w.origin(me, row)
+
+
+def _component(w: _Writer, row: Row, terms: Terms) -> None:
+    me = thing("component", row["report"], row["arm"], row["component"])
+    w.add(me, _TYPE, ox.NamedNode(term_class(row["intervention"])))
+    w.type(me, "InterventionComponent")
+    w.slug(me, row["component"])
+    w.label(me, row["printed_as"])
+    w.link(me, "ofReport", thing("report", row["report"]))
+    w.link(thing("arm", row["report"], row["arm"]), "hasComponent", me)
+    w.link(me, "isIntervention", term_class(row["intervention"]))
+    if top := top_technology(terms, row["intervention"]):
+        w.link(me, "ofTechnology", term_class(top))
+    w.listed(me, "componentRole", "component-role", row["role"])
+    w.text(me, "printedAs", row["printed_as"])
+    for column in ("number", "interval", "volume", "concentration", "dose", "guidance"):
+        w.text(me, column, row.value(column))
+    w.origin(me, row)
+
+
+def _time_point(w: _Writer, row: Row) -> None:
+    me = thing("time-point", row["report"], row["time_point"])
+    w.type(me, "TimePoint")
+    w.slug(me, row["time_point"])
+    w.label(me, row["label"])
+    w.link(me, "ofReport", thing("report", row["report"]))
+    w.listed(me, "timePointKind", "time-point-kind", row["kind"])
+    w.listed(me, "timePointRole", "time-point-role", row["role"])
+    w.text(me, "timeStatistic", row["statistic"])
+    w.text(me, "origin", row.value("origin"))
+    value, unit = row.value("value"), row.value("unit")
+    w.decimal(me, "timeValue", value)
+    w.text(me, "timeUnit", unit)
+    if value is not None and unit is not None:
+        w.decimal(me, "months", months(value, unit))
+        if start := row.value("start"):
+            w.decimal(me, "startMonths", months(start, unit))
+    w.origin(me, row)
+
+
+def _result(w: _Writer, row: Row) -> None:
+    report = row["report"]
+    me = thing("result", report, row["result"])
+    w.type(me, _KIND_CLASS[row["kind"]])
+    w.type(me, "Result")
+    w.slug(me, f"{report}/{row['result']}")
+    w.label(me, f"Result {row['result']} of {report}")
+    w.link(me, "ofReport", thing("report", report))
+    w.listed(me, "resultKind", "result-kind", row["kind"])
+    for arm in row.items("arms"):
+        w.link(me, "ofArm", thing("arm", report, arm))
+    for arm in row.items("comparator_arms"):
+        w.link(me, "comparatorArm", thing("arm", report, arm))
+    for measure in row.items("outcome_measures"):
+        if measure != "not-named":
+            w.link(me, "ofOutcomeMeasure", thing("outcome-measure", measure))
+        else:
+            w.boolean(me, "outcomeNotNamed", True)
+    w.listed(me, "scope", "result-scope", row["scope"])
+    if (at := row.value("time_point")) is not None:
+        w.link(me, "atTimePoint", thing("time-point", report, at))
+    if (start := row.value("from_time_point")) is not None:
+        w.link(me, "fromTimePoint", thing("time-point", report, start))
+    w.text(me, "statistic", row["statistic"])
+    w.decimal(me, "value", row.value("value"))
+    w.text(me, "valueText", row.value("value"))
+    w.text(me, "unit", row.value("unit"))
+    w.decimal(me, "dispersion", row.value("dispersion"))
+    w.text(me, "dispersionText", row.value("dispersion"))
+    w.text(me, "dispersionKind", row.value("dispersion_kind"))
+    w.text(me, "dispersionInferred", row.value("dispersion_inferred"))
+    for column, name in (("ci_lower", "ciLower"), ("ci_upper", "ciUpper"), ("ci_level", "ciLevel")):
+        w.decimal(me, name, row.value(column))
+    w.integer(me, "nAnalysed", row.value("n_analysed"))
+    if (p := row.value("p")) is not None:
+        operator = re.match(r"[<>=]+", p)
+        assert operator is not None  # the field's pattern
+        w.text(me, "pText", p)
+        w.text(me, "pOperator", operator.group())
+        w.decimal(me, "pValue", p[operator.end() :])
+    w.text(me, "pScope", row.value("p_scope"))
+    w.listed(me, "statedDirection", "direction", row.value("direction"))
+    w.origin(me, row)
+
+
+def _direction(w: _Writer, row: Row, known: _Reports) -> None:
+    me = thing("report-direction", row["report"], row["technology"])
+    w.type(me, "ReportDirection")
+    w.label(me, f"Direction of {row['report']} on {row['technology'].replace('-', ' ')}")
+    w.link(me, "ofReport", thing("report", row["report"]))
+    w.link(me, "aboutTechnology", term_class(row["technology"]))
+    for disease in sorted(known.diseases[row["report"]]):
+        w.link(me, "aboutDisease", term_class(disease))
+    for comparator in row.items("comparator"):
+        w.link(me, "comparatorIntervention", term_class(comparator))
+    w.listed(me, "hasDirection", "direction", row["direction"])
+    w.text(me, "directionBasis", row.value("basis"))
+    w.text(me, "reasoning", row["reasoning"])
+    w.origin(me, row)
+
+
+def _head_to_head(w: _Writer, row: Row, study: str, known: _Reports) -> None:
+    me = thing("head-to-head", row["report"], row["technology_a"], row["technology_b"])
+    w.type(me, "HeadToHead")
+    w.label(me, f"{row['technology_a']} against {row['technology_b']} in {row['report']}")
+    w.link(me, "ofReport", thing("report", row["report"]))
+    w.link(thing("study", study), "hasHeadToHead", me)
+    w.link(me, "technologyA", term_class(row["technology_a"]))
+    w.link(me, "technologyB", term_class(row["technology_b"]))
+    for disease in sorted(known.diseases[row["report"]]):
+        w.link(me, "aboutDisease", term_class(disease))
+    w.listed(me, "hasDirection", "direction", row["direction"])
+    w.text(me, "reasoning", row["reasoning"])
+    w.origin(me, row)
+
+
+def _scale_use(w: _Writer, row: Row) -> None:
+    me = thing("scale-use", row["report"], row["outcome_measure"])
+    w.type(me, "ScaleUse")
+    w.label(me, f"{row['outcome_measure']} in {row['report']}")
+    w.link(me, "ofReport", thing("report", row["report"]))
+    w.link(me, "ofOutcomeMeasure", thing("outcome-measure", row["outcome_measure"]))
+    for name in row.items("printed_as"):
+        w.text(me, "printedAs", name)
+    w.text(me, "rangeText", row.value("range"))
+    w.text(me, "unit", row.value("unit"))
+    w.listed(me, "usedPolarity", "polarity", row.value("polarity"))
+    w.text(me, "version", row.value("version"))
+    w.origin(me, row)
+
+
+def _safety(w: _Writer, row: Row) -> None:
+    me = thing("safety", row["report"], row["statement"])
+    w.type(me, "SafetyStatement")
+    w.label(me, f"Safety of {row['report']}, {row['statement']}")
+    w.link(me, "ofReport", thing("report", row["report"]))
+    w.listed(me, "status", "status", row["status"])
+    w.text(me, "safetyContent", row.value("content"))
+    w.text(me, "paraphrase", row.value("paraphrase"))
+    if (technology := row.value("technology")) is not None:
+        w.link(me, "aboutTechnology", term_class(technology))
+    w.origin(me, row)
+
+
+def _bibliography(w: _Writer, row: Row) -> None:
+    me = thing("report", row["report"])
+    for column, predicate in (("title", DCTERMS + "title"), ("journal", SCHEMA + "isPartOf")):
+        if (value := row.value(column)) is not None:
+            w.add(me, ox.NamedNode(predicate), ox.Literal(value))
+    for column in ("doi", "pmid", "pmcid"):
+        w.text(me, column, row.value(column))
+    for registration in row.items("registration"):
+        w.text(me, "registration", registration)
+    w.text(me, "publishedDesign", row.value("design"))
+    w.text(me, "bibliographyStatus", row["status"])
+
+
+def _note(w: _Writer, row: Row) -> None:
+    me = thing("note", row["note"])
+    w.type(me, "QualityNote")
+    w.slug(me, row["note"])
+    w.label(me, row["note"].replace("-", " "))
+    w.text(me, "noteKind", row["kind"])
+    w.listed(me, "severity", "severity", row["severity"])
+    for report in row.items("reports"):
+        w.link(me, "touches", thing("report", report))
+        w.link(me, "ofReport", thing("report", report))
+    for result in row.items("results"):
+        report, _, key = result.partition("/")
+        w.link(me, "touches", thing("result", report, key))
+    w.text(me, "summary", row["summary"])
+    w.text(me, "reasoning", row["reasoning"])
+    w.text(me, "noteEvidence", row["evidence"])
+    w.text(me, "rule", row["rule"])
+    w.text(me, "decision", row["decision"])
+    w.text(me, "decidedBecause", row["decided_because"])
+    w.origin(me, row)
+
+
+def _claims(w: _Writer, chart: Chart) -> None:
+    reports = {r["report"] for r in chart.rows("reports")}
+    for row in chart.rows("citations"):
+        me = thing("report", row["citation"]) if row["citation"] in reports else thing("citation", row["citation"])
+        if row["citation"] not in reports:
+            w.type(me, "CitedDocument")
+            w.slug(me, row["citation"])
+            w.label(me, row["printed"])
+            w.text(me, "citedAs", row["kind"])
+            w.text(me, "aboutText", row.value("about"))
+            w.origin(me, row)
+    for row in chart.rows("claims"):
+        me = thing("claim", row["claim"])
+        w.type(me, "Claim")
+        w.slug(me, row["claim"])
+        w.label(me, row["claim"].replace("-", " "))
+        w.text(me, "topic", row["topic"])
+        w.text(me, "paraphrase", row["paraphrase"])
+        w.text(me, "evidenceLevel", row.value("evidence_level"))
+        for slug in row.items("technologies"):
+            w.link(me, "aboutTechnology", term_class(slug))
+        for slug in row.items("diseases"):
+            w.link(me, "aboutDisease", term_class(slug))
+        w.origin(me, row)
+    for row in chart.rows("claim-citations"):
+        me = thing("claim-citation", row["claim"], row["citation"])
+        w.type(me, "ClaimCitation")
+        w.label(me, f"{row['claim']} cites {row['citation']}")
+        w.link(me, "ofClaim", thing("claim", row["claim"]))
+        kind = "report" if row["citation"] in reports else "citation"
+        w.link(me, "cites", thing(kind, row["citation"]))
+        w.text(me, "supports", row["supports"])
+        w.text(me, "supportBasis", row["basis"])
+        w.origin(me, row)
+
+
+def _method(w: _Writer, chart: Chart) -> None:
+    computed = flow_numbers(chart.rows("study-flow"))
+    classes = {
+        "search": ("SearchLine", "line"),
+        "eligibility": ("EligibilityCriterion", "criterion"),
+        "charting-form": ("ChartingItem", "item"),
+        "instruments": ("Instrument", "printed_as"),
+        "source": ("SourceField", "field"),
+    }
+    texts = {
+        "operator": "searchOperator", "element": "eligibilityElement", "rule": "criterionText", "category": "category",
+        "label": "itemLabel", "charted": "itemCharted", "where": "whereCharted", "long_name": "longName",
+        "range_text": "rangeText", "description": "instrumentDescription", "value": "fieldValue", "status": "fieldStatus",
+        "basis": "fieldBasis",
+    }  # fmt: skip
+    multi = {"combines": "combinesLine", "terms": "searchTerm", "values": "exampleValue"}
+    for table, (name, key) in classes.items():
+        for row in chart.rows(table):
+            me = thing(table, row[key])
+            w.type(me, name)
+            w.label(me, row[key])
+            w.slug(me, row[key])
+            for column in row.cells:
+                if column in texts:
+                    w.text(me, texts[column], row.value(column))
+                for item in row.items(column):
+                    if column in multi:
+                        w.text(me, multi[column], item)
+            if table == "instruments":
+                w.link(me, "ofOutcomeMeasure", thing("outcome-measure", row["outcome_measure"]))
+                w.link(me, "cites", thing("citation", row["citation"]))
+                w.decimal(me, "rangeMin", row.value("range_min"))
+                w.decimal(me, "rangeMax", row.value("range_max"))
+            w.origin(me, row)
+    for row in chart.rows("study-flow"):
+        me = thing("flow-step", row["account"], row["step"])
+        w.type(me, "FlowStep")
+        w.label(me, row["label"])
+        w.slug(me, row["step"])
+        w.text(me, "account", row["account"])
+        w.integer(me, "stepOrder", row["order"])
+        charted = row.value("charted")
+        w.integer(me, "chartedCount", charted)
+        w.text(me, "formula", row.value("computed_from"))
+        total = computed[row["account"], row["step"]]
+        w.integer(me, "computedCount", total)
+        if charted is not None and total is not None:
+            w.boolean(me, "agrees", int(charted) == total)
+        w.origin(me, row)
+
+
+def _places(chart: Chart) -> Iterator[str]:
+    for rows in chart.tables.values():
+        for row in rows:
+            yield from row.items("source")
+            yield from row.items("places")
+
+
+def review_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
+    """Turn all charted rows into quads, one named graph per report and one each for notes, claims and method.
+
+    Parameters
+    ----------
+    chart : Chart
+        The charted tables.
+    terms : Terms
+        The controlled lists that the charted words come from.
+
+    Returns
+    -------
+    list of pyoxigraph.Quad
+        In the order of the tables, without duplicates within one graph; no blank node among them.
+    """
+    known = _Reports(chart, terms)
+    reports = {r["report"]: r for r in chart.rows("reports")}
+    writers = {slug: _Writer(named_graph("report", slug)) for slug in reports}
+    for slug, row in reports.items():
+        _report(writers[slug], row, known)
+    for row in chart.rows("populations"):
+        _population(writers[row["report"]], row, reports[row["report"]]["kind"] == "primary")
+    for row in chart.rows("arms"):
+        _arm(writers[row["report"]], row, reports[row["report"]], known)
+    for row in chart.rows("components"):
+        _component(writers[row["report"]], row, terms)
+    for row in chart.rows("time-points"):
+        _time_point(writers[row["report"]], row)
+    for row in chart.rows("results"):
+        _result(writers[row["report"]], row)
+    for row in chart.rows("directions"):
+        _direction(writers[row["report"]], row, known)
+    for row in chart.rows("head-to-head"):
+        _head_to_head(writers[row["report"]], row, reports[row["report"]]["study"], known)
+    for row in chart.rows("scale-uses"):
+        _scale_use(writers[row["report"]], row)
+    for row in chart.rows("safety"):
+        _safety(writers[row["report"]], row)
+    for row in chart.rows("bibliography"):
+        _bibliography(writers[row["report"]], row)
+    notes, claims, method = (_Writer(named_graph(n)) for n in ("notes", "claims", "method"))
+    for row in chart.rows("notes"):
+        if row["decision"] == "accepted":
+            _note(notes, row)
+    _claims(claims, chart)
+    _method(method, chart)
+    places = _Writer(named_graph("places"))
+    document = thing("document", "review")
+    places.type(document, "SourceDocument")
+    places.label(document, "the source scoping review")
+    for code in sorted(set(_places(chart))):
+        me = thing("place", code)
+        places.type(me, "SourceLocation")
+        places.slug(me, code)
+        places.label(me, place_label(code))
+        places.link(me, "inDocument", document)
+    out: list[ox.Quad] = []
+    for writer in (*writers.values(), notes, claims, method, places):
+        out.extend(dict.fromkeys(writer.quads))
+    return out

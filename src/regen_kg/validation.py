@@ -1,0 +1,211 @@
+"""Own validation: SHACL shapes through pyshacl, and join or arithmetic checks as queries, reported alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from regen_kg.errors import InputError
+from regen_kg.iris import ID, RKG, SH, SKOS
+from regen_kg.model import Chart, Finding
+
+_SEVERITY = {SH + "Violation": "violation", SH + "Warning": "warning", SH + "Info": "info"}
+_ORDER = {"violation": 0, "warning": 1, "info": 2}
+
+
+def _local(iri: str) -> str:
+    return re.split(r"[#/]", iri)[-1]
+
+
+def _rows_of(store: ox.Store) -> dict[str, str]:
+    out = {}
+    for quad in store.quads_for_pattern(None, ox.NamedNode(RKG + "chartedRow"), None, None):
+        if isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal):
+            out[quad.subject.value] = quad.object.value
+    return out
+
+
+def _address(row: str) -> tuple[str, int | None]:
+    name, _, number = row.partition("#row=")
+    return name, int(number) if number else None
+
+
+def shacl_findings(store: ox.Store, shapes_dir: Path) -> list[Finding]:
+    """Validate a store that holds data, ontology and inferences against all shapes of a folder.
+
+    Raises
+    ------
+    InputError
+        If a shapes file cannot be read or pyshacl cannot run it.
+    """
+    import pyshacl
+    import rdflib
+
+    shapes = rdflib.Graph()
+    for path in sorted(shapes_dir.glob("*.ttl")):
+        try:
+            shapes.parse(path, format="turtle")
+        except Exception as err:
+            raise InputError(f"{path}: cannot be read as Turtle ({str(err).splitlines()[0]})") from err
+    _, report, text = pyshacl.validate(store, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True)
+    if not isinstance(report, rdflib.Graph):
+        raise InputError(f"pyshacl could not validate: {text[:300]}")
+    sh = rdflib.Namespace(SH)
+    column_of = rdflib.URIRef(RKG + "csvColumn")
+    rows = _rows_of(store)
+    out = []
+    for result in report.subjects(rdflib.RDF.type, sh.ValidationResult):
+        focus = report.value(result, sh.focusNode)
+        shape = report.value(result, sh.sourceShape)
+        value = report.value(result, sh.value)
+        column = shapes.value(shape, column_of) if shape is not None else None
+        file, number = _address(rows.get(str(focus), ""))
+        severity = _SEVERITY.get(str(report.value(result, sh.resultSeverity)), "violation")
+        message = str(report.value(result, sh.resultMessage) or "")
+        rule = _local(str(shape)) if isinstance(shape, rdflib.URIRef) else "unnamed-shape"
+        out.append(Finding(rule, severity, file, number, str(column or ""), str(value or ""), message, str(focus)))
+    return sort_findings(out)
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings: gravest first, then by file and row."""
+    return sorted(findings, key=lambda f: (_ORDER[f.severity], f.file, f.row or 0, f.column, f.rule, f.message))
+
+
+def idle_shapes(store: ox.Store, shapes_dir: Path) -> list[str]:
+    """Return the node shapes whose target class has no member in the store; SHACL calls such a shape conforming."""
+    import rdflib
+
+    shapes = rdflib.Graph()
+    for path in sorted(shapes_dir.glob("*.ttl")):
+        shapes.parse(path, format="turtle")
+    sh = rdflib.Namespace(SH)
+    idle = []
+    for shape, target in sorted(shapes.subject_objects(sh.targetClass), key=str):
+        found = store.query(
+            f"ASK {{ ?x a/<http://www.w3.org/2000/01/rdf-schema#subClassOf>* <{target}> }}", use_default_graph_as_union=True
+        )
+        if not found:
+            idle.append(_local(str(shape)))
+    return idle
+
+
+def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Decimal | None]]) -> list[Finding]:
+    """Check what needs joins or arithmetic over charted tables, set-wise.
+
+    Parameters
+    ----------
+    chart : Chart
+        The charted tables.
+    scales : mapping
+        Outcome measure to the ends of its scale, None where not established.
+
+    Returns
+    -------
+    list of Finding
+        A fault of the source that an accepted note covers is no finding.
+    """
+    noted_reports: set[tuple[str, str]] = set()
+    noted_results: set[str] = set()
+    for note in chart.rows("notes"):
+        if note["decision"] == "accepted":
+            noted_results.update(note.items("results"))
+            noted_reports.update((r, note["kind"]) for r in note.items("reports"))
+    out: list[Finding] = []
+    arms: dict[str, list[tuple[int, str]]] = {}
+    for row in chart.rows("arms"):
+        if (n := row.value("n")) is not None:
+            arms.setdefault(row["report"], []).append((int(n), row.address))
+    for row in chart.rows("reports"):
+        sample = row.value("sample_size")
+        total = sum(n for n, _ in arms.get(row["report"], []))
+        if sample is not None and total > int(sample) and (row["report"], "arms-against-sample-size") not in noted_reports:
+            out.append(
+                Finding(
+                    "arm-sum-above-sample-size", "violation", "reports.csv", row.number, "sample_size", sample,
+                    f"the arms of {row['report']} hold {total} together; correct an n, or add a note of kind arms-against-sample-size",
+                )
+            )  # fmt: skip
+    listed = {(r["report"], r["component"], r["arm"]) for r in chart.rows("components")}
+    with_components = {(a, c) for a, _, c in listed}
+    for row in chart.rows("arms"):
+        if (row["report"], row["arm"]) not in with_components:
+            out.append(Finding("arm-without-component", "violation", "arms.csv", row.number, "arm", row["arm"], "the arm receives nothing; add its components to components.csv, control-not-described if the review does not say"))
+    for row in chart.rows("results"):
+        key = f"{row['report']}/{row['result']}"
+        value = row.value("value")
+        if value is None:
+            continue
+        number = Decimal(value)
+        if row["statistic"] == "mean" and key not in noted_results:
+            for measure in row.items("outcome_measures"):
+                low, high = scales.get(measure, (None, None))
+                if (low is not None and number < low) or (high is not None and number > high):
+                    out.append(Finding("value-outside-scale", "violation", "results.csv", row.number, "value", value, f"outside the scale of {measure} ({low} to {high}); correct it, or add a note that touches {key}"))
+        lower, upper = row.value("ci_lower"), row.value("ci_upper")
+        if lower is not None and upper is not None and key not in noted_results and not Decimal(lower) <= number <= Decimal(upper):
+            out.append(Finding("value-outside-interval", "violation", "results.csv", row.number, "value", value, f"outside its own interval, {lower} to {upper}; correct it, or add a note that touches {key}"))
+    have: dict[str, set[str]] = {t: {r["report"] for r in chart.rows(t)} for t in ("populations", "safety", "directions")}
+    for row in chart.rows("reports"):
+        for table, reports in have.items():
+            if row["report"] not in reports:
+                out.append(Finding(f"report-without-{table}", "violation", "reports.csv", row.number, "report", row["report"], f"no row in {table}.csv; add one (its status may be not-charted)"))
+    results = {f"{r['report']}/{r['result']}" for r in chart.rows("results")}
+    for note in chart.rows("notes"):
+        for item in note.items("results"):
+            if item not in results:
+                out.append(Finding("note-on-unknown-result", "violation", "notes.csv", note.number, "results", item, "no such result in results.csv; write it as report/rN"))
+    return sort_findings(out)
+
+
+def report_text(findings: list[Finding], form: str) -> str:
+    """Write findings as text, json, csv, or ttl (a SHACL report)."""
+    if form == "json":
+        keys = ("rule", "severity", "file", "row", "column", "value", "message", "focus")
+        return json.dumps([{k: getattr(f, k) for k in keys} for f in findings], indent=1, ensure_ascii=False) + "\n"
+    if form == "csv":
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["severity", "rule", "file", "row", "column", "value", "message", "focus"])
+        for f in findings:
+            cells = [f.severity, f.rule, f.file, f.row or "", f.column, f.value, f.message, f.focus]
+            writer.writerow([harmless(str(c)) for c in cells])
+        return buffer.getvalue()
+    if form == "ttl":
+        lines = [f"@prefix sh: <{SH}> .", f"@prefix rkg: <{RKG}> .", ""]
+        conforms = "false" if any(f.severity == "violation" for f in findings) else "true"
+        report = f"<{ID}validation-report>"
+        lines.append(f"{report} a sh:ValidationReport ; sh:conforms {conforms} .")
+        for i, f in enumerate(findings, 1):
+            node = f"<{ID}validation-result/{i}>"
+            sev = {"violation": "Violation", "warning": "Warning", "info": "Info"}[f.severity]
+            focus = f"<{f.focus}>" if f.focus.startswith("http") else f"<{ID}row/{f.file}/{f.row or 0}>"
+            lines.append(f"{report} sh:result {node} .")
+            lines.append(f"{node} a sh:ValidationResult ; sh:resultSeverity sh:{sev} ; sh:focusNode {focus} ; sh:resultMessage {ox.Literal(f.line())} .")
+        return "\n".join(lines) + "\n"
+    if not findings:
+        return ""
+    return "".join(f.line() + "\n" for f in findings)
+
+
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula (CWE-1236)."""
+    return "'" + cell if cell[:1] in "=+@\t\r" or (cell[:1] == "-" and not re.fullmatch(r"-[\d.]+", cell)) else cell
+
+
+def scale_ends(store: ox.Store) -> dict[str, tuple[Decimal | None, Decimal | None]]:
+    """Return the ends of each outcome measure's scale, by slug."""
+    ends: dict[str, list[Decimal | None]] = {}
+    for i, name in enumerate(("rangeMin", "rangeMax")):
+        for quad in store.quads_for_pattern(None, ox.NamedNode(RKG + name), None, None):
+            for slug in store.quads_for_pattern(quad.subject, ox.NamedNode(SKOS + "notation"), None, None):
+                if isinstance(slug.object, ox.Literal) and isinstance(quad.object, ox.Literal):
+                    ends.setdefault(slug.object.value, [None, None])[i] = Decimal(quad.object.value)
+    return {k: (v[0], v[1]) for k, v in ends.items()}

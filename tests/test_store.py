@@ -1,0 +1,96 @@
+"""The one door to the engine: what it refuses, and that an endpoint answers as the embedded engine does."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import CHARTED
+
+from regen_kg import build, queries
+from regen_kg.errors import QueryError, StoreError
+from regen_kg.store import EmbeddedStore, RemoteStore, refuse_unsafe
+
+UNSAFE = [
+    "INSERT DATA { <urn:a> <urn:b> <urn:c> }",
+    "DELETE WHERE { ?s ?p ?o }",
+    "SELECT * { SERVICE <http://localhost:1/> { ?s ?p ?o } }",
+    "select * { service silent <http://localhost:1/> { ?s ?p ?o } }",
+    "LOAD <file:///etc/passwd>",
+    "CLEAR ALL",
+    "SELECT * { \\u0053ERVICE <http://localhost:1/> { ?s ?p ?o } }",
+]
+SAFE = [
+    'SELECT * { ?s ?p "SERVICE" }',
+    "SELECT ?load { ?load a <http://example.org/LOAD> } # CLEAR ALL",
+    "SELECT ?service { ?service ?p ?o }",
+]
+
+
+@pytest.mark.parametrize("text", UNSAFE)
+def test_updates_and_service_are_refused(text: str) -> None:
+    """Nothing that writes, or leaves the machine, reaches the engine."""
+    with pytest.raises(QueryError):
+        refuse_unsafe(text)
+
+
+@pytest.mark.parametrize("text", SAFE)
+def test_harmless_words_pass(text: str) -> None:
+    """The same words as strings, names, variables or comments pass."""
+    refuse_unsafe(text)
+
+
+def test_an_address_with_a_password_is_refused() -> None:
+    """A secret never stands in an endpoint's address."""
+    with pytest.raises(QueryError):
+        RemoteStore("http://user:secret@localhost:7878/query")
+
+
+def test_a_dead_endpoint_is_named() -> None:
+    """An endpoint that nobody listens at gives its address and the reason."""
+    with pytest.raises(StoreError, match="127.0.0.1:9"):
+        RemoteStore("http://127.0.0.1:9/query", timeout=2).query("ASK {}")
+
+
+@pytest.fixture(scope="session")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Oxigraph server on loopback that holds the review."""
+    program = Path(sys.executable).with_name("oxigraph")
+    found = str(program) if program.exists() else shutil.which("oxigraph")
+    assert found, "the package oxigraph is a test dependency"
+    folder = tmp_path_factory.mktemp("oxigraph")
+    dump = build.current(CHARTED).folder / "regen-kg.nq"
+    subprocess.run([found, "load", "--location", str(folder), "--file", str(dump)], check=True, capture_output=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [found, "serve-read-only", "--location", str(folder), "--bind", f"127.0.0.1:{port}", "--union-default-graph"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
+                break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/query"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.mark.parametrize("name", sorted(queries.load_all()))
+def test_an_endpoint_gives_the_same_rows(name: str, endpoint: str, review: EmbeddedStore) -> None:
+    """Every saved question gives the same rows on a real server as embedded."""
+    saved = queries.get(name)
+    rows = queries.run(review, saved)
+    assert rows
+    assert queries.run(RemoteStore(endpoint), saved) == rows
