@@ -17,7 +17,7 @@ import pyoxigraph as ox
 
 from regen_kg import __version__, charting, queries, reasoning, triples, validation
 from regen_kg.errors import BuildError, RegenKGError
-from regen_kg.iris import BASE, DCAT, DCTERMS, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, term_class, thing
+from regen_kg.iris import BASE, DCAT, DCTERMS, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, thing
 from regen_kg.layout import charted_dir, ontology_dir, packaged_built_dir, packaged_charted_dir, queries_dir, user_data_dir
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
@@ -102,21 +102,6 @@ def write_hierarchy(path: Path, digest: str, found: list[ox.Triple]) -> None:
     part.replace(path)
 
 
-def rules() -> list[str]:
-    """Return the CONSTRUCT rules of the defined classes, in file order."""
-    return [p.read_text("utf-8") for p in sorted((ontology_dir() / "rules").glob("*.rq"))]
-
-
-def _lists(terms: Terms) -> list[ox.Quad]:
-    graph = ox.NamedNode(named_graph("ontology"))
-    listed = ox.NamedNode(RKG + "listedAs")
-    out = [ox.Quad(ox.NamedNode(term_class(t.slug)), listed, ox.Literal("technology"), graph) for t in terms.all("technology")]
-    for term in terms.all("condition"):
-        if not terms.ancestors("condition", term.slug):
-            out.append(ox.Quad(ox.NamedNode(term_class(term.slug)), listed, ox.Literal("disease"), graph))
-    return out
-
-
 def _query_quads() -> list[ox.Quad]:
     graph = ox.NamedNode(named_graph("queries"))
     out: list[ox.Quad] = []
@@ -187,10 +172,9 @@ def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[list[
     say("writing quads")
     data = triples.review_quads(chart, terms)
     ontology_graph = ox.NamedNode(named_graph("ontology"))
-    lists = _lists(terms)
-    onto = [ox.Quad(t.subject, t.predicate, t.object, ontology_graph) for t in ontology] + lists
+    onto = [ox.Quad(t.subject, t.predicate, t.object, ontology_graph) for t in ontology]
     say("inferring types")
-    inferred = reasoning.inferred_quads([*ontology, *(q.triple for q in lists)], inferred_classes, data, rules())
+    inferred = reasoning.inferred_quads(ontology, inferred_classes, data)
     say("checking consistency with HermiT")
     reasoning.check_consistency([*ontology, *(q.triple for q in data)])
     quads = [*data, *onto, *inferred, *_query_quads()]
@@ -334,3 +318,16 @@ def _say_on_stderr(line: str) -> None:
 def packaged_is_charted(charted: Path) -> bool:
     """Tell whether a charted folder is the packaged review."""
     return charted.resolve() == packaged_charted_dir().resolve()
+
+
+def refresh(say: Callable[[str], None] = _say_on_stderr) -> None:
+    """Refresh what the checkout commits: the inferred hierarchy of the ontology, then the packaged build."""
+    ontology = compile_ontology(ontology_dir())
+    digest = reasoning.ontology_digest(ontology)
+    say("classifying the ontology with HermiT")
+    write_hierarchy(ontology_dir() / "inferred.nt", digest, reasoning.infer_hierarchy(ontology))
+    make(packaged_charted_dir(), packaged_built_dir(), say)
+
+
+if __name__ == "__main__":
+    refresh()

@@ -571,7 +571,7 @@ def review_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
     Returns
     -------
     list of pyoxigraph.Quad
-        In the order of the tables, without duplicates within one graph; no blank node among them.
+        In the order of the tables, no triple twice; no blank node among them.
     """
     known = _Reports(chart, terms)
     reports = {r["report"]: r for r in chart.rows("reports")}
@@ -614,7 +614,9 @@ def review_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
         places.slug(me, code)
         places.label(me, place_label(code))
         places.link(me, "inDocument", document)
-    out: list[ox.Quad] = []
+    # A triple stands in one graph only: engines may count it twice in the union of the named graphs.
+    first: dict[ox.Triple, ox.Quad] = {}
     for writer in (*writers.values(), notes, claims, method, places):
-        out.extend(dict.fromkeys(writer.quads))
-    return out
+        for quad in writer.quads:
+            first.setdefault(quad.triple, quad)
+    return list(first.values())

@@ -196,8 +196,15 @@ def report_text(findings: list[Finding], form: str) -> str:
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula (CWE-1236)."""
-    return "'" + cell if cell[:1] in "=+@\t\r" or (cell[:1] == "-" and not re.fullmatch(r"-[\d.]+", cell)) else cell
+    """Return a cell that no spreadsheet takes for a formula (CWE-1236); a number with its sign or operator stays.
+
+    Examples
+    --------
+    >>> harmless("=HYPERLINK(1)"), harmless("=0.02"), harmless("-7 to -1"), harmless("")
+    ("'=HYPERLINK(1)", '=0.02', "'-7 to -1", '')
+    """
+    risky = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return "'" + cell if risky and not re.fullmatch(r"[-+=]?[\d.]+", cell) else cell
 
 
 def scale_ends(store: ox.Store) -> dict[str, tuple[Decimal | None, Decimal | None]]:

@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from regen_kg.explorer.data import Row, cell_text
 
-_LIGHT = {"ink": "#111111", "paper": "#ffffff", "low": "#d9e8f6", "high": "#1a4480", "rule": "#6b6b6b", "hatch": "#6b6b6b", "on_high": "#ffffff"}
-_DARK = {"ink": "#f0f0f0", "paper": "#0e1117", "low": "#1f3a57", "high": "#9ecbf2", "rule": "#a0a0a0", "hatch": "#a0a0a0", "on_high": "#111111"}
+_LIGHT = {"ink": "#111111", "paper": "#ffffff", "low": "#d4e5f7", "high": "#1a4480", "rule": "#6b6b6b", "stripe": "#dcdcdc", "chosen": "#d54309"}
+_DARK = {"ink": "#f0f0f0", "paper": "#0e1117", "low": "#1c3550", "high": "#a5d0f5", "rule": "#a0a0a0", "stripe": "#2b2f38", "chosen": "#ff8d5c"}
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def between(low: str, high: str, share: float) -> str:
+    """Return the colour that lies a share of the way from one to another."""
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(_rgb(low), _rgb(high), strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours.
+
+    References
+    ----------
+    WCAG 2.2, "contrast ratio" and "relative luminance".
+    """
+
+    def luminance(colour: str) -> float:
+        parts = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _rgb(colour)]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def _stripes(paper: str, stripe: str, count: int = 9) -> dict[str, Any]:
+    """Return a hatching as a gradient with hard edges, since Vega has no patterns."""
+    stops: list[dict[str, Any]] = []
+    for i in range(count):
+        start, middle, end = i / count, (i + 0.6) / count, (i + 1) / count
+        stops += [{"offset": o, "color": c} for o, c in ((start, paper), (middle, paper), (middle, stripe), (end, stripe))]
+    return {"gradient": "linear", "x1": 0, "y1": 0, "x2": 1, "y2": 1, "stops": stops}
 
 
 def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, chosen: tuple[str, str], dark: bool) -> dict[str, Any]:
-    """Return the gap map: one rectangle per cell, dashed and crossed out where no report is named.
+    """Return the gap map: one rectangle per cell, dashed and hatched where no report is named.
 
     Parameters
     ----------
@@ -27,59 +62,65 @@ def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, ch
         Whether the page is dark.
     """
     colours = _DARK if dark else _LIGHT
-    numbers = [int(c[measure]) for c in cells]
-    top = max([1, *numbers])
+    top = max(1, *(int(c[measure]) for c in cells))
+    rows = {slug: "\n".join(textwrap.wrap(label, 21)) for slug, label in technologies.items()}
     values = []
     for c in cells:
-        number, said = int(c[measure]), cell_text(c, measure)
+        share, said = (int(c[measure]) / top) ** 0.5, cell_text(c, measure)
+        fill = between(colours["low"], colours["high"], share)
         values.append({
-            "technology": technologies.get(c["technology"], c["technology"]), "disease": diseases.get(c["disease"], c["disease"]),
-            "t": c["technology"], "d": c["disease"], "amount": number, "said": said.replace(" ", "\n"), "empty": c["reports"] == "0",
-            "strong": number > top * 0.55, "chosen": (c["technology"], c["disease"]) == chosen,
-            "what": f"{technologies.get(c['technology'], '')}, {diseases.get(c['disease'], '')}: {said}" + ("" if said[0].isalpha() else f" {measure}"),
+            "technology": rows[c["technology"]], "disease": diseases[c["disease"]], "t": c["technology"], "d": c["disease"],
+            "said": said.replace(" ", "\n"), "empty": c["reports"] == "0", "fill": fill, "size": 10 if said[0].isalpha() else 14,
+            "ink": colours["ink"] if c["reports"] == "0" else max("#111111", "#ffffff", key=lambda ink, fill=fill: contrast(ink, fill)),
+            "what": f"{technologies[c['technology']]}, {diseases[c['disease']]}: {said}" + ("" if said[0].isalpha() else f" {measure}"),
         })  # fmt: skip
-    x = {"field": "disease", "type": "nominal", "sort": None, "scale": {"domain": list(diseases.values())}, "title": None,
-         "axis": {"orient": "top", "labelAngle": -40, "labelOverlap": False, "labelLimit": 170, "labelFontSize": 12, "labelColor": colours["ink"],
-                  "ticks": False, "domain": False}}  # fmt: skip
-    y = {"field": "technology", "type": "nominal", "sort": None, "scale": {"domain": list(technologies.values())}, "title": None,
-         "axis": {"labelOverlap": False, "labelLimit": 150, "labelFontSize": 12, "labelColor": colours["ink"], "ticks": False, "domain": False}}  # fmt: skip
-    at = {"x": x, "y": y}
-    rect = {
-        "params": [{"name": "cell", "select": {"type": "point", "fields": ["t", "d"], "on": "click", "clear": "dblclick"}}],
-        "mark": {"type": "rect", "cursor": "pointer", "cornerRadius": 3},
-        "encoding": {
-            **at,
-            "fill": {"condition": {"test": "datum.empty", "value": colours["paper"]}, "field": "amount", "type": "quantitative", "legend": None,
-                     "scale": {"domain": [0, top], "range": [colours["low"], colours["high"]], "type": "sqrt"}},  # fmt: skip
-            "stroke": {"condition": [{"test": "datum.chosen", "value": "#d54309"}, {"test": "datum.empty", "value": colours["rule"]}], "value": colours["paper"]},
-            "strokeWidth": {"condition": {"test": "datum.chosen", "value": 4}, "value": 1.5},
-            "strokeDash": {"condition": {"test": "datum.empty && !datum.chosen", "value": [4, 3]}, "value": [1, 0]},
-            "tooltip": {"field": "what", "type": "nominal"},
-            "description": {"field": "what", "type": "nominal"},
-        },
-    }
-    hatch = {
-        "transform": [{"filter": "datum.empty"}],
-        "mark": {"type": "point", "shape": "M-1,1L1,-1M-1,0.2L0.2,-1M-0.2,1L1,-0.2", "size": 700, "stroke": colours["hatch"], "strokeWidth": 0.7,
-                 "opacity": 0.4, "filled": False, "aria": False, "tooltip": None, "clip": True},
-        "encoding": at,
+    axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False}
+    at = {
+        "x": {"field": "disease", "type": "nominal", "title": None, "scale": {"domain": list(diseases.values())},
+              "axis": {**axis, "orient": "top", "labelAngle": -55, "labelLimit": 200}},
+        "y": {"field": "technology", "type": "nominal", "title": None, "scale": {"domain": list(rows.values())},
+              "axis": {**axis, "labelLimit": 170, "labelExpr": "split(datum.label, '\n')", "labelLineHeight": 12}},
     }  # fmt: skip
-    text = {
-        "mark": {"type": "text", "lineBreak": "\n", "lineHeight": 11, "aria": False, "tooltip": None},
-        "encoding": {
-            **at,
-            "text": {"field": "said", "type": "nominal"},
-            "size": {"condition": {"test": "datum.empty || isNaN(+datum.said)", "value": 10}, "value": 14},
-            "color": {"condition": {"test": "datum.strong && !datum.empty", "value": colours["on_high"]}, "value": colours["ink"]},
+    told = {"tooltip": {"field": "what", "type": "nominal"}, "description": {"field": "what", "type": "nominal"}}
+    spot = {"type": "rect", "cursor": "pointer", "cornerRadius": 3}
+    # One layer takes the clicks: it lies on top, and its marks carry the labels for screen readers.
+    layers: list[dict[str, Any]] = [
+        {
+            "transform": [{"filter": "!datum.empty"}],
+            "mark": {**spot, "aria": False},
+            "encoding": {**at, "fill": {"field": "fill", "type": "nominal", "scale": None}},
         },
-    }
-    for layer in (hatch, text):
-        layer["mark"]["cursor"] = "pointer"  # type: ignore[index]
+        {
+            "transform": [{"filter": "datum.empty"}],
+            "mark": {**spot, "aria": False, "fill": _stripes(colours["paper"], colours["stripe"]), "stroke": colours["rule"], "strokeDash": [4, 3]},
+            "encoding": at,
+        },
+        {
+            "mark": {"type": "text", "lineBreak": "\n", "lineHeight": 11, "aria": False, "baseline": "middle"},
+            "encoding": {
+                **at,
+                "text": {"field": "said", "type": "nominal"},
+                "size": {"field": "size", "type": "quantitative", "scale": None},
+                "color": {"field": "ink", "type": "nominal", "scale": None},
+                "yOffset": {"condition": {"test": "datum.size < 12", "value": -5}, "value": 0},
+            },
+        },
+        {
+            "transform": [{"filter": {"and": [f"datum.t == '{chosen[0]}'", f"datum.d == '{chosen[1]}'"]}}],
+            "mark": {**spot, "aria": False, "fill": None, "stroke": colours["chosen"], "strokeWidth": 4},
+            "encoding": at,
+        },
+        {
+            "params": [{"name": "cell", "select": {"type": "point", "fields": ["t", "d"], "on": "click"}}],
+            "mark": {**spot, "fill": "#ffffff", "fillOpacity": 0},
+            "encoding": {**at, **told},
+        },
+    ]
     return {
         "data": {"values": values},
         "height": {"step": 38},
-        "layer": [rect, hatch, text],
-        "config": {"view": {"stroke": None}, "background": "transparent", "scale": {"bandPaddingInner": 0.06}},
+        "layer": layers,
+        "config": {"view": {"stroke": None}, "background": "transparent", "scale": {"bandPaddingInner": 0.08}},
         "autosize": {"type": "fit-x", "contains": "padding"},
     }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from regen_kg import build, queries
-from regen_kg.iris import DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, thing
+from regen_kg.iris import DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, named_graph, thing
 from regen_kg.store import Answer, Store
 from regen_kg.validation import harmless
 
@@ -72,14 +72,14 @@ def labels(store: Store, listed: str) -> Row:
     return {r["slug"]: r["label"] or words(r["slug"]) for r in rows}
 
 
-def measure_labels(store: Store) -> Row:
-    """Return slug to label of the outcome measures."""
+def term_labels(store: Store) -> Row:
+    """Return slug to label of all terms of the ontology: interventions, conditions, outcome measures, directions and the like."""
     rows = _select(
         store,
-        "SELECT ?slug (MIN(?l) AS ?label) { ?t a rkg:OutcomeMeasure ; skos:notation ?slug . "
-        "OPTIONAL { ?t rdfs:label ?l0 } BIND(STR(?l0) AS ?l) } GROUP BY ?slug",
+        f"SELECT ?slug (MIN(?l) AS ?label) {{ GRAPH <{named_graph('ontology')}> {{ ?t skos:notation ?slug ; rdfs:label ?l0 }} "
+        "BIND(STR(?l0) AS ?l) } GROUP BY ?slug",
     )
-    return {r["slug"]: r["label"] or r["slug"] for r in rows}
+    return {r["slug"]: r["label"] for r in rows}
 
 
 def words(slug: str) -> str:
@@ -251,6 +251,7 @@ class ReportPage:
     components: list[Row] = field(default_factory=list)
     time_points: list[Row] = field(default_factory=list)
     results: list[Row] = field(default_factory=list)
+    saved_results: list[Row] = field(default_factory=list)  # the answer of the saved query "results"
     directions: list[Row] = field(default_factory=list)
     scale_uses: list[Row] = field(default_factory=list)
     safety: list[Row] = field(default_factory=list)
@@ -259,8 +260,24 @@ class ReportPage:
     bibliography_status: str = ""
 
 
+_STATUS = {"notApplicable": "not applicable", "notReported": "not reported", "unclear": "unclear"}
+STATUS_WORDS = frozenset(_STATUS.values())
+
+
+def _missing(one: Thing, column: str) -> str:
+    """Return the status of a column that has no content; an empty string is not charted."""
+    return next((words for name, words in _STATUS.items() if column in one.get(name, [])), "")
+
+
 def _rows(found: Iterable[Thing], columns: dict[str, str]) -> list[Row]:
-    return [{shown: first(one, name) for shown, name in columns.items()} for one in found]
+    """Return rows of shown name to content; where there is none, the status of the charted column of the property's name."""
+    return [{shown: first(one, name) or _missing(one, _COLUMN.get(name, name)) for shown, name in columns.items()} for one in found]
+
+
+_COLUMN = {
+    "chartedText": "charted_text", "nText": "n_text", "rangeText": "range", "usedPolarity": "polarity", "aboutTechnology": "technology",
+    "comparatorIntervention": "comparator", "directionBasis": "basis", "safetyContent": "content", "months": "value",
+}  # fmt: skip
 
 
 def report_page(store: Store, slug: str) -> ReportPage | None:
@@ -273,6 +290,7 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
     def of(kind: str) -> list[Thing]:
         return _things(store, f"?x a rkg:{kind} ; rkg:ofReport {iri} .")
 
+    terms = term_labels(store)
     me = _things(store, f"VALUES ?x {{ {iri} }}")[0]
     study = _things(store, f"{iri} rkg:reports ?x .")
     page = ReportPage(row)
@@ -284,9 +302,9 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
         ("Year", row["year"], ""),
         ("Kind of report", f"{row['kind']} (basis: {words(kind_basis)})" if kind_basis else row["kind"], ""),
         ("Study", row["study"] or ("not applicable: a secondary report is no study of its own" if row["kind"] == "secondary" else ""), shared),
-        ("Technologies tested", ", ".join(map(words, items(row["technologies"]))), ""),
-        ("Diseases studied", ", ".join(map(words, items(row["diseases"]))), ""),
-        ("Filed in the review under", words(row["placed_under"]), ""),
+        ("Technologies tested", ", ".join(terms.get(i, words(i)) for i in items(row["technologies"])), ""),
+        ("Diseases studied", ", ".join(terms.get(i, words(i)) for i in items(row["diseases"])), ""),
+        ("Filed in the review under", terms.get(row["placed_under"], words(row["placed_under"])), ""),
         ("Sample size", row["sample_size"], first(me, "sampleSizeText")),
         ("Unit of the sample size", first(me, "sampleSizeUnit"), ""),
         ("Allocation", first(me, "allocation"), first(me, "allocationText")),
@@ -306,7 +324,7 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
     for one in of("InterventionComponent"):
         page.components.append({
             "arm": arm_of.get(one["iri"][0], ""), "component": first(one, "printedAs"), "intervention": first(one, "isIntervention"), "role": first(one, "componentRole"),
-            **{c: first(one, c) for c in ("number", "interval", "volume", "concentration", "dose", "guidance")},
+            **{c: first(one, c) or _missing(one, c) for c in ("number", "interval", "volume", "concentration", "dose", "guidance")},
             "charted text": first(one, "chartedText"), "place in the review": first(one, "sourceText"),
         })  # fmt: skip
     page.time_points = _rows(of("TimePoint"), {
@@ -323,15 +341,22 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
         for touched in n.get("touches", []):
             if touched.startswith(slug + "/"):
                 touching[touched].append(first(n, "skos:notation"))
-    rows_of = {first(r, "skos:notation"): first(r, "chartedRow") for r in of("Result")}
+    things = {first(t, "skos:notation"): t for t in of("Result")}
+    page.saved_results = list(by_result.values())
     for key, r in by_result.items():
+        t = things[key]
+
+        def said(name: str, column: str, r: Row = r, t: Thing = t) -> str:
+            return r[name] or _missing(t, column)
+
         page.results.append({
-            "result": key.split("/")[-1], "outcome measure": r["outcome_measure"], "kind": r["kind"], "arm": r["arm"], "comparator": r["comparator"],
-            "time point": r["time_point"], "statistic": r["statistic"], "value": r["value"], "unit": r["unit"],
-            "dispersion": f"{r['dispersion']} ({r['dispersion_kind'] or 'kind not charted'})" if r["dispersion"] else "",
-            "n analysed": r["n_analysed"], "p": f"{r['p']} ({words(r['p_scope'])})" if r["p"] and r["p_scope"] else r["p"], "interval": r["ci"],
-            "direction": r["direction"], "charted text": r["charted_text"], "place in the review": r["source"],
-            "noted": "|".join(touching.get(key, [])) or ("noted" if r["noted"] == "true" else "no"), "charted row": rows_of.get(key, ""),
+            "result": key.split("/")[-1], "outcome measure": r["outcome_measure"], "kind": r["kind"], "arm": r["arm"], "comparator": said("comparator", "comparator_arms"),
+            "time point": said("time_point", "time_point"), "statistic": r["statistic"], "value": said("value", "value"), "unit": said("unit", "unit"),
+            "dispersion": f"{r['dispersion']} ({r['dispersion_kind'] or 'kind not charted'})" if r["dispersion"] else _missing(t, "dispersion"),
+            "n analysed": said("n_analysed", "n_analysed"),
+            "p": f"{r['p']} ({words(r['p_scope'])})" if r["p"] and r["p_scope"] else said("p", "p"), "interval": said("ci", "ci_lower"),
+            "direction": said("direction", "direction"), "charted text": r["charted_text"], "place in the review": r["source"],
+            "noted": "|".join(touching.get(key, [])) or ("noted" if r["noted"] == "true" else "no"), "charted row": first(t, "chartedRow"),
         })  # fmt: skip
     page.directions = _rows(of("ReportDirection"), {
         "technology": "aboutTechnology", "comparator": "comparatorIntervention", "direction": "hasDirection", "basis": "directionBasis",

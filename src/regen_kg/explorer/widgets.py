@@ -27,6 +27,8 @@ _STYLE = """<style>
 .rkg td.rkg-num{white-space:nowrap;font-variant-numeric:tabular-nums}
 .rkg-facts th{width:13rem;font-weight:600}
 .rkg-facts td:first-of-type{min-width:9rem}
+[data-testid=stHeading] h2{font-size:1.45rem;padding:.6rem 0 .3rem 0}[data-testid=stHeading] h1{font-size:2.1rem}
+[data-testid=stPageLink] p{text-decoration:underline}
 .rkg-none{color:light-dark(#595959,#b8b8b8);font-style:italic}
 .rkg a{text-decoration:underline}
 .rkg-note{border-left:4px solid #8a8a8a;padding:.1rem 0 .1rem .8rem;margin:0 0 1rem 0;font-size:.925rem;line-height:1.5}
@@ -102,35 +104,71 @@ def none(word: str = NOT_CHARTED) -> str:
     return f'<span class="rkg-none">{html.escape(word)}</span>'
 
 
+@st.cache_resource(show_spinner=False)
+def _labels_of(key: str, _store: Store) -> data.Row:
+    return data.term_labels(_store)
+
+
+def term(slug: str) -> str:
+    """Return a slug's label in the ontology, else the slug in words."""
+    made, store = opened()
+    return _labels_of(data.build_key(made), store).get(slug) or data.words(slug)
+
+
 def list_words(cell: str) -> str:
-    """Return a list cell of slugs in words."""
-    return html.escape(", ".join(data.words(i) for i in data.items(cell))) or none()
+    """Return a list cell of slugs as labels."""
+    if cell in data.STATUS_WORDS:
+        return none(cell)
+    return html.escape(", ".join(term(i) for i in data.items(cell))) or none()
 
 
 def list_text(cell: str) -> str:
     """Return a list cell as charted, its parts set apart."""
+    if cell in data.STATUS_WORDS:
+        return none(cell)
     return html.escape("; ".join(data.items(cell))) or none()
 
 
 Drawer = Callable[[str], str]
 _NUMBERS = {"value", "n", "n analysed", "p", "months", "sample size", "year"}
-_LONG = {"charted text", "reasoning", "summary", "statement", "citation", "component", "label", "place in the review", "descriptor"}
+_LONG = {"charted text", "reasoning", "summary", "statement", "citation", "component", "label", "place in the review", "descriptor", "noted"}
 
 
-def table(columns: Sequence[str], rows: Iterable[data.Row], draw: dict[str, Drawer] | None = None, titles: dict[str, str] | None = None) -> None:
-    """Draw a table as HTML: wraps, scrolls sideways within itself, and says "not charted" where a cell is empty."""
+def table(
+    columns: Sequence[str],
+    rows: Sequence[data.Row],
+    draw: dict[str, Drawer] | None = None,
+    titles: dict[str, str] | None = None,
+    fold: bool = False,
+) -> None:
+    """Draw a table as HTML: wraps, scrolls sideways within itself, and says "not charted" where a cell is empty.
+
+    With `fold`, columns that have no content in any row are named below the table instead of being drawn.
+    """
     draw, titles = draw or {}, titles or {}
+    folded: dict[str, list[str]] = {}
+    if fold:
+        for c in columns:
+            found = {r.get(c, "") for r in rows}
+            if found <= {""} or (len(found) == 1 and found <= data.STATUS_WORDS):
+                folded.setdefault(found.pop() or NOT_CHARTED, []).append(titles.get(c, c))
+        columns = [c for c in columns if not any(titles.get(c, c) in names for names in folded.values())]
     head = "".join(f'<th scope="col">{html.escape(titles.get(c, c[:1].upper() + c[1:]))}</th>' for c in columns)
     body = []
     for row in rows:
         cells = []
         for c in columns:
             value = row.get(c, "")
-            shown = draw[c](value) if c in draw else (html.escape(value) if value else none())
+            if c in draw:
+                shown = draw[c](value)
+            else:
+                shown = none(value or NOT_CHARTED) if value in data.STATUS_WORDS or not value else html.escape(value)
             kind = "rkg-num" if c in _NUMBERS and value else "rkg-long" if c in _LONG and len(value) > 25 else ""
             cells.append(f'<td class="{kind}">{shown}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     st.html(f'<div class="rkg-wrap" tabindex="0"><table class="rkg"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>')
+    if folded:
+        st.caption(" ".join(f"In no row, as {status}: {', '.join(names)}." if status != NOT_CHARTED else f"Not charted in any row: {', '.join(names)}." for status, names in folded.items()))
 
 
 def facts(rows: Iterable[tuple[str, str, str]]) -> None:

@@ -41,7 +41,7 @@ if technology and disease:
     rows = data.cell_reports(data.reports(store), technology, disease, placement)
     name = f"{technologies[technology]} in {diseases[disease]}"
     cell = next(c for c in cells if (c["technology"], c["disease"]) == (technology, disease))
-    st.subheader(widgets.escaped(f"{name}: {len(rows)} {'report' if len(rows) == 1 else 'reports'}"), anchor=False)
+    st.header(widgets.escaped(f"{name}: {len(rows)} {'report' if len(rows) == 1 else 'reports'}"), anchor=False)
     if rows:
         st.write(
             f"Studies: {cell['studies']} · participants, where a sample size is charted: {data.cell_text(cell, 'participants')} · "

@@ -22,7 +22,7 @@ if t.claimed and t.claimed != str(t.reports):
         f"**The review claims {t.claimed} studies and names {t.reports} reports.** The others can't be found in it, so they can't be charted. "
         "An empty cell of the gap map is empty among the named reports."
     )
-st.subheader("Where to go", anchor=False)
+st.header("Where to go", anchor=False)
 widgets.go("gap_map", "Gap map: which technology has reports in which disease, and where there is none")
 widgets.go("reports", "Reports: find a report by technology, disease or word")
 widgets.go("quality", f"Quality: {t.notes} notes on errors and contradictions in the review, {t.grave} of them grave")
@@ -30,7 +30,7 @@ widgets.go("safety", "Safety: for which reports anything on harm or tolerability
 widgets.go("ask", "Ask: saved questions, or your own in SPARQL")
 widgets.go("about", "About: what the words mean, licence, limits")
 if t.per_year:
-    st.subheader("Reports by year of publication", anchor=False)
+    st.header("Reports by year of publication", anchor=False)
     spec = charts.per_year(t.per_year, st.context.theme.type == "dark")
     st.vega_lite_chart(spec=spec, theme=None, width="stretch", alt=", ".join(f"{y}: {n}" for y, n in t.per_year))
 widgets.footer(made)

@@ -10,7 +10,7 @@ widgets.heading("Quality", "Errors and contradictions found in the review itself
 options = {s: f"{widgets.SEVERITY_SIGN[s]} {s}: {data.SEVERITY_MEANING[s]}" for s in data.SEVERITIES}
 severity = widgets.choice("Severity", "severity", options, "any")
 notes = data.notes(store, severity)
-st.subheader(f"{len(notes)} {severity} notes" if severity else f"{len(notes)} notes", anchor=False)
+st.header(f"{len(notes)} {severity} notes" if severity else f"{len(notes)} notes", anchor=False)
 if notes:
     widgets.download(notes, list(notes[0]), "notes")
     for n in notes:
@@ -18,7 +18,7 @@ if notes:
 else:
     st.info("No fault of the source of this severity was found.")
 
-st.subheader("Filed under another disease than was studied", anchor=False)
+st.header("Filed under another disease than was studied", anchor=False)
 rows = data.ask(store, "placement-differs")
 if rows:
     widgets.table(["report", "placed_under", "population"], rows, {"report": widgets.report_link, "placed_under": widgets.list_words, "population": widgets.list_words},
@@ -26,7 +26,7 @@ if rows:
 else:
     st.write("Every report is filed under the disease that its row or prose names.")
 
-st.subheader("Do the arms add up to the sample size?", anchor=False)
+st.header("Do the arms add up to the sample size?", anchor=False)
 sums = data.ask(store, "arm-sums")
 said = {"match": "match", "mismatch": "▲ mismatch", "single-arm": "single arm", "not-checkable": "not checkable: not every arm's n is charted"}
 tally = {k: sum(r["status"] == k for r in sums) for k in said}
@@ -39,7 +39,7 @@ with st.expander("All reports"):
     widgets.table(["report", "sample_size", "sum_of_arms", "status"], sums, {"report": widgets.report_link, "status": lambda c: said.get(c, "")},
                   {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"})  # fmt: skip
 
-st.subheader("Study flow, in two accounts", anchor=False)
+st.header("Study flow, in two accounts", anchor=False)
 st.write("The review tells how it came to its studies twice, in its text and in its figure. Computed is what a step should be, given those before it.")
 flow = data.flow(store)
 agrees = {"true": "agrees", "false": "▲ differs", "": "no sum to check"}

@@ -1,7 +1,5 @@
 """Everything charted of one report, each number with its place in the review."""
 
-import html
-
 import streamlit as st
 
 from regen_kg.explorer import data, widgets
@@ -26,6 +24,8 @@ if page is None:
     widgets.footer(made)
     st.stop()
 
+ORDER = ["result", "outcome measure", "kind", "arm", "comparator", "time point", "statistic", "value", "unit", "dispersion", "n analysed", "p", "interval",
+         "direction", "charted text", "place in the review", "noted", "charted row"]  # fmt: skip
 WHERE = {"place in the review": widgets.list_text}
 widgets.heading(widgets.escaped(page.row["citation"]), f"Report {widgets.escaped(slug)}. An empty field reads “not charted”: the review is silent on it.")
 if page.notes:
@@ -34,69 +34,64 @@ if page.notes:
     st.warning(f"{widgets.SEVERITY_SIGN.get(worst, '')} {count}, the gravest is {worst}. See “Notes on the source” below.")
 widgets.facts(page.facts)
 
-st.subheader("Population", anchor=False)
+st.header("Population", anchor=False)
 if page.populations:
-    widgets.table(list(page.populations[0]), page.populations, {**WHERE, "condition": widgets.list_words})
+    widgets.table(list(page.populations[0]), page.populations, {**WHERE, "condition": widgets.list_words}, fold=True)
 else:
     st.html(widgets.none())
 
-st.subheader(f"Arms ({len(page.arms)})", anchor=False)
+st.header(f"Arms ({len(page.arms)})", anchor=False)
 if page.arms:
-    widgets.table(
-        list(page.arms[0]), page.arms, {**WHERE, "technologies": lambda c: widgets.list_words(c) if c else "none under test"}
-    )
+    draw = {**WHERE, "technologies": lambda c: widgets.list_words(c) if c else "none under test", "n status": widgets.list_words}
+    widgets.table(list(page.arms[0]), page.arms, draw, fold=True)
     if any(a["n status"] == "inherited" for a in page.arms):
         st.caption("“inherited”: a single arm takes the sample size of the report.")
 else:
     st.info("No arm is charted: only prose names this report, or its row describes none.")
 
 if page.components:
-    st.subheader("What each arm received", anchor=False)
-    widgets.table(list(page.components[0]), page.components, {**WHERE, "intervention": widgets.list_words})
+    st.header("What each arm received", anchor=False)
+    widgets.table(list(page.components[0]), page.components, {**WHERE, "intervention": widgets.list_words}, fold=True)
 
-st.subheader(f"Time points ({len(page.time_points)})", anchor=False)
+st.header(f"Time points ({len(page.time_points)})", anchor=False)
 if page.time_points:
-    widgets.table(list(page.time_points[0]), page.time_points, WHERE)
+    widgets.table(list(page.time_points[0]), page.time_points, WHERE, fold=True)
 else:
     st.html(widgets.none())
 
-st.subheader(f"Results ({len(page.results)})", anchor=False)
+st.header(f"Results ({len(page.results)})", anchor=False)
 if page.results:
     st.write("Values as printed. A result that a note touches names the note under “noted”.")
-    order = ["result", "outcome measure", "kind", "arm", "comparator", "time point", "statistic", "value", "unit", "charted text", "place in the review",
-             "dispersion", "n analysed", "p", "interval", "direction", "noted", "charted row"]  # fmt: skip
-    single = {"arm-measurement", "within-arm-change"}
-    rows = [{**r, "comparator": r["comparator"] or ("not applicable" if r["kind"] in single else "")} for r in page.results]
-    draw = {**WHERE, "outcome measure": lambda c: html.escape(", ".join(data.items(c))) or widgets.none(), "kind": widgets.list_words,
-            "arm": widgets.list_text, "comparator": widgets.list_text, "direction": widgets.list_words,
+    draw = {**WHERE, "outcome measure": widgets.list_words, "kind": widgets.list_words, "arm": widgets.list_text,
+            "comparator": widgets.list_text, "direction": widgets.list_words, "statistic": widgets.list_words,
             "noted": lambda c: "no" if c == "no" else f"<strong>▲ noted</strong>: {widgets.list_text(c)}"}  # fmt: skip
-    widgets.table(order, rows, draw)
-    widgets.download(page.results, order, f"results-{slug}")
+    widgets.table(ORDER, page.results, draw, fold=True)
+    widgets.download(page.saved_results, list(page.saved_results[0]), f"results-{slug}")
 else:
     st.info("No result is charted for this report.")
 
 if page.scale_uses:
-    st.subheader("How this report used its outcome measures", anchor=False)
-    widgets.table(list(page.scale_uses[0]), page.scale_uses, WHERE)
+    st.header("How this report used its outcome measures", anchor=False)
+    widgets.table(list(page.scale_uses[0]), page.scale_uses, {**WHERE, "outcome measure": widgets.list_words, "printed as": widgets.list_text}, fold=True)
 
-st.subheader("Direction", anchor=False)
+st.header("Direction", anchor=False)
 if page.directions:
     st.write("Over all outcomes, from the technology's point of view, as charted; not a judgement of the study.")
     widgets.table(
         list(page.directions[0]), page.directions,
         {**WHERE, "technology": widgets.list_words, "direction": widgets.list_words,
-         "comparator": lambda c: widgets.list_words(c) if c else "none charted"},
+         "comparator": widgets.list_words}, fold=True,
     )  # fmt: skip
 else:
     st.html(widgets.none())
 
-st.subheader("Safety", anchor=False)
+st.header("Safety", anchor=False)
 if page.safety:
-    widgets.table(list(page.safety[0]), page.safety, {**WHERE, "status": widgets.list_words, "content": widgets.list_words, "technology": widgets.list_words})
+    widgets.table(list(page.safety[0]), page.safety, {**WHERE, "status": widgets.list_words, "content": widgets.list_words, "technology": widgets.list_words}, fold=True)
 else:
     st.html(f"<p>{widgets.none()}: the review says nothing on harm, tolerability or safety in this report.</p>")
 
-st.subheader(f"Notes on the source ({len(page.notes)})", anchor=False)
+st.header(f"Notes on the source ({len(page.notes)})", anchor=False)
 if page.notes:
     st.write("Contradictions or likely errors of the review. The charted value stays as printed.")
     for n in page.notes:
@@ -104,7 +99,7 @@ if page.notes:
 else:
     st.write("No note touches this report.")
 
-st.subheader("Bibliography", anchor=False)
+st.header("Bibliography", anchor=False)
 if page.bibliography:
     st.write("Verified outside the review; not part of what the review says.")
     widgets.facts([(name, content, "") for name, content in page.bibliography])

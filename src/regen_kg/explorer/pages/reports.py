@@ -19,7 +19,7 @@ with right:
     )
 everything = data.reports(store)
 rows = data.filter_reports(everything, technology, disease, text)
-st.subheader(f"{len(rows)} of {len(everything)} reports", anchor=False)
+st.header(f"{len(rows)} of {len(everything)} reports", anchor=False)
 if rows:
     widgets.report_list(rows)
     widgets.download(rows, list(rows[0]), "reports")
