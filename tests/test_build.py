@@ -9,8 +9,8 @@ from pathlib import Path
 import pyoxigraph as ox
 import pytest
 import rdflib
-from conftest import CHARTED, ROOT, change, read, write
 
+from conftest import CHARTED, ROOT, change, read, write
 from regen_kg import build, queries
 from regen_kg.errors import ChartingError
 from regen_kg.iris import GRAPH

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import CHARTED, change, read, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import CHARTED, change, read, write
 from regen_kg import charting
 from regen_kg.build import known_words
 from regen_kg.errors import ChartingError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import CHARTED, read
 
+from conftest import CHARTED, read
 from regen_kg import queries
 from regen_kg.store import EmbeddedStore
 

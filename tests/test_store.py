@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CHARTED
 
+from conftest import CHARTED
 from regen_kg import build, queries
 from regen_kg.errors import QueryError, StoreError
 from regen_kg.store import EmbeddedStore, RemoteStore, refuse_unsafe
@@ -55,7 +55,7 @@ def test_an_address_with_a_password_is_refused() -> None:
 
 def test_a_dead_endpoint_is_named() -> None:
     """An endpoint that nobody listens at gives its address and the reason."""
-    with pytest.raises(StoreError, match="127.0.0.1:9"):
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1:9"):
         RemoteStore("http://127.0.0.1:9/query", timeout=2).query("ASK {}")
 
 

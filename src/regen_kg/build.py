@@ -137,7 +137,7 @@ def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> li
     add(dataset, DCTERMS + "identifier", ox.Literal(digest))
     add(dataset, DCAT + "version", ox.Literal(__version__))
     add(dataset, DCTERMS + "description", ox.Literal("The chart of facts of one scoping review; nothing in it was appraised for risk of bias. The licence covers this chart, not the review."))  # noqa: E501
-    add(dataset, RKG + "chartedDigest", ox.Literal(charted_digest))
+    add(dataset, DCTERMS + "source", ox.Literal(f"charted tables, sha256 {charted_digest}"))
     add(dataset, VOID + "triples", ox.Literal(str(sum(counts.values())), datatype=integer))
     for name, count in sorted(counts.items()):
         add(dataset, VOID + "subset", ox.NamedNode(name))
@@ -208,9 +208,9 @@ def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None
     ordered = list(ox.parse("\n".join(lines).encode(), format=ox.RdfFormat.N_QUADS))
     merged = sorted({q.triple for q in ordered}, key=str)
     prefixes = dict(PREFIXES)
-    (folder / "regen-kg.trig").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.TRIG, prefixes=prefixes))
-    (folder / "regen-kg.ttl").write_bytes(ox.serialize(merged, format=ox.RdfFormat.TURTLE, prefixes=prefixes))
-    (folder / "regen-kg.jsonld").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.JSON_LD, prefixes=prefixes))
+    (folder / "regen-kg.trig").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.TRIG, prefixes=prefixes) or b"")
+    (folder / "regen-kg.ttl").write_bytes(ox.serialize(merged, format=ox.RdfFormat.TURTLE, prefixes=prefixes) or b"")
+    (folder / "regen-kg.jsonld").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.JSON_LD, prefixes=prefixes) or b"")
     files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
     text = json.dumps({**manifest, "files": files}, indent=1, sort_keys=True)
     (folder / "manifest.json").write_text(text + "\n", "utf-8", newline="\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from regen_kg import __version__
 from regen_kg.errors import InputError, QueryError, RegenKGError
+from regen_kg.store import RemoteStore, Store, refuse_unsafe
 
 _FORMATS = ("table", "csv", "json", "ttl")
 
@@ -144,7 +145,6 @@ def _parameters(given: Sequence[str]) -> dict[str, str]:
 
 def _query(args: argparse.Namespace) -> int:
     from regen_kg import queries
-    from regen_kg.store import RemoteStore
 
     if args.list or not args.name:
         if not args.list:
@@ -164,7 +164,7 @@ def _query(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(args: argparse.Namespace):  # noqa: ANN202
+def _open(args: argparse.Namespace) -> Store:
     from regen_kg import build
 
     return build.current(_path(args.charted), _say).store()
@@ -172,7 +172,6 @@ def _open(args: argparse.Namespace):  # noqa: ANN202
 
 def _sparql(args: argparse.Namespace) -> int:
     from regen_kg import queries
-    from regen_kg.store import RemoteStore, refuse_unsafe
 
     if bool(args.query) == bool(args.file):
         raise QueryError("give one query, as text or with -f FILE")

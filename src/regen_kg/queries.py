@@ -57,7 +57,8 @@ class SavedQuery:
             if not _SLUG.fullmatch(value):
                 raise QueryError(f'parameter {name}: "{value}" is no slug; write it like platelet-rich-plasma')
             term = str(ox.Literal(value))
-            text = re.sub(rf"VALUES \?{name} \{{[^}}]*\}}", lambda _, n=name, t=term: f"VALUES ?{n} {{ {t} }}", text)
+            parts = re.split(rf"VALUES \?{name} \{{[^}}]*\}}", text)
+            text = f"VALUES ?{name} {{ {term} }}".join(parts)
         return text
 
 

@@ -19,6 +19,7 @@ from regen_kg.iris import OWL, RDF, RDFS, named_graph
 _SUBCLASS = ox.NamedNode(RDFS + "subClassOf")
 _TYPE = ox.NamedNode(RDF + "type")
 _CLASS = ox.NamedNode(OWL + "Class")
+Node = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple
 
 
 def java() -> str:
@@ -168,8 +169,8 @@ class _Definitions:
     """The defined classes of an ontology, evaluated over charted individuals by what is asserted and inferred so far."""
 
     def __init__(self, ontology: Iterable[ox.Triple], facts: Iterable[ox.Quad]) -> None:
-        self.parts: dict[ox.NamedNode | ox.BlankNode, dict[str, object]] = defaultdict(dict)
-        self.defined: list[tuple[ox.NamedNode, object]] = []
+        self.parts: dict[ox.BlankNode, dict[str, Node]] = defaultdict(dict)
+        self.defined: list[tuple[ox.NamedNode, Node]] = []
         self.domains: list[tuple[str, ox.NamedNode]] = []
         self.ranges: list[tuple[str, ox.NamedNode]] = []
         inverse: dict[str, str] = {}
@@ -190,13 +191,13 @@ class _Definitions:
                 (self.domains if name == RDFS + "domain" else self.ranges).append((t.subject.value, t.object))
         self.ranges = [(p, c) for p, c in self.ranges if p in objects]
         self.defined.sort(key=str)
-        self.values: dict[str, dict[object, set[object]]] = defaultdict(lambda: defaultdict(set))
+        self.values: dict[str, dict[Node, set[Node]]] = defaultdict(lambda: defaultdict(set))
         for q in facts:
             self.values[q.predicate.value][q.subject].add(q.object)
             if back := inverse.get(q.predicate.value):
                 self.values[back][q.object].add(q.subject)
 
-    def items(self, head: object) -> list[object]:
+    def items(self, head: Node) -> list[Node]:
         """Return the members of an RDF list."""
         out = []
         while isinstance(head, ox.BlankNode):
@@ -204,7 +205,7 @@ class _Definitions:
             head = self.parts[head][RDF + "rest"]
         return out
 
-    def holds(self, expression: object, who: object, types: dict[object, set[str]]) -> bool:
+    def holds(self, expression: Node, who: Node, types: dict[Node, set[str]]) -> bool:
         """Tell whether an individual is known to satisfy a class expression."""
         if isinstance(expression, ox.NamedNode):
             return expression.value in types.get(who, ())
@@ -250,31 +251,31 @@ def inferred_quads(ontology: list[ox.Triple], hierarchy: list[ox.Triple], data: 
     classes = {t.subject for t in ontology if t.predicate == _TYPE and t.object == _CLASS}
     definitions = _Definitions(ontology, [*data, *schema])
     asserted = {(q.subject, q.object) for q in [*data, *schema] if q.predicate == _TYPE and q.object in classes}
-    types: dict[object, set[str]] = defaultdict(set)
+    types: dict[Node, set[str]] = defaultdict(set)
 
-    def add(who: object, klass: str) -> bool:
+    def add(who: Node, klass: str) -> bool:
         new = {klass, *above.get(klass, ())} - types[who]
         types[who] |= new
         return bool(new)
 
-    for who, klass in asserted:
-        if isinstance(klass, ox.NamedNode):
-            add(who, klass.value)
-    for prop, klass in definitions.domains:
-        for who in definitions.values[prop]:
-            if isinstance(who, ox.NamedNode) and who not in classes:
-                add(who, klass.value)
-    for prop, klass in definitions.ranges:
+    for subject, asserted_class in asserted:
+        if isinstance(asserted_class, ox.NamedNode):
+            add(subject, asserted_class.value)
+    for prop, domain in definitions.domains:
+        for subject in definitions.values[prop]:
+            if isinstance(subject, ox.NamedNode) and subject not in classes:
+                add(subject, domain.value)
+    for prop, reached in definitions.ranges:
         for found in definitions.values[prop].values():
-            for who in found:
-                add(who, klass.value)
+            for value in found:
+                add(value, reached.value)
     changed = True
     while changed:
         changed = False
-        for klass, expression in definitions.defined:
-            for who in list(types):
-                if klass.value not in types[who] and definitions.holds(expression, who, types):
-                    changed |= add(who, klass.value)
+        for defined, expression in definitions.defined:
+            for member in list(types):
+                if defined.value not in types[member] and definitions.holds(expression, member, types):
+                    changed |= add(member, defined.value)
     quads = [ox.Quad(t.subject, t.predicate, t.object, graph) for t in hierarchy]
     for who, names in types.items():
         if isinstance(who, ox.NamedNode):

@@ -150,7 +150,8 @@ class RemoteStore:
         wrapper = SPARQLWrapper(self.endpoint)
         wrapper.setMethod(POST)
         wrapper.setTimeout(self.timeout)
-        wrapper.setQuery(text)
+        # Comments go first: SPARQLWrapper takes a word such as "describes" in one for the query form.
+        wrapper.setQuery(re.sub(r"(?m)^#.*\n?", "", text))
         graph = bool(re.search(r"\b(CONSTRUCT|DESCRIBE)\b", _BLANKED.sub(" ", text), re.I))
         wrapper.setReturnFormat(N3 if graph else JSON)
         try:

@@ -54,7 +54,7 @@ def shacl_findings(store: ox.Store, shapes_dir: Path) -> list[Finding]:
             shapes.parse(path, format="turtle")
         except Exception as err:
             raise InputError(f"{path}: cannot be read as Turtle ({str(err).splitlines()[0]})") from err
-    _, report, text = pyshacl.validate(store, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True)
+    _, report, text = pyshacl.validate(store, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True)  # type: ignore[arg-type]  # pyshacl takes a pyoxigraph Store
     if not isinstance(report, rdflib.Graph):
         raise InputError(f"pyshacl could not validate: {text[:300]}")
     sh = rdflib.Namespace(SH)

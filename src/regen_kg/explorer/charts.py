@@ -63,25 +63,26 @@ def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, ch
     """
     colours = _DARK if dark else _LIGHT
     top = max(1, *(int(c[measure]) for c in cells))
-    rows = {slug: "\n".join(textwrap.wrap(label, 21)) for slug, label in technologies.items()}
+    rows = {slug: "\n".join(textwrap.wrap(label, 24)) for slug, label in technologies.items()}
     values = []
     for c in cells:
         share, said = (int(c[measure]) / top) ** 0.5, cell_text(c, measure)
         fill = between(colours["low"], colours["high"], share)
         values.append({
             "technology": rows[c["technology"]], "disease": diseases[c["disease"]], "t": c["technology"], "d": c["disease"],
-            "said": said.replace(" ", "\n"), "empty": c["reports"] == "0", "fill": fill, "size": 10 if said[0].isalpha() else 14,
-            "ink": colours["ink"] if c["reports"] == "0" else max("#111111", "#ffffff", key=lambda ink, fill=fill: contrast(ink, fill)),
+            "said": said.replace(" ", "\n"), "empty": c["reports"] == "0", "fill": fill, "words": said[0].isalpha(),
+            "ink": colours["ink"] if c["reports"] == "0" else max("#000000", "#ffffff", key=lambda ink, fill=fill: contrast(ink, fill)),
             "what": f"{technologies[c['technology']]}, {diseases[c['disease']]}: {said}" + ("" if said[0].isalpha() else f" {measure}"),
         })  # fmt: skip
     axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False}
     at = {
         "x": {"field": "disease", "type": "nominal", "title": None, "scale": {"domain": list(diseases.values())},
-              "axis": {**axis, "orient": "top", "labelAngle": -55, "labelLimit": 200}},
+              "axis": {**axis, "orient": "top", "labelAngle": -55, "labelLimit": 200, "labelPadding": 8, "labelAlign": "left", "labelBaseline": "middle"}},
         "y": {"field": "technology", "type": "nominal", "title": None, "scale": {"domain": list(rows.values())},
-              "axis": {**axis, "labelLimit": 170, "labelExpr": "split(datum.label, '\n')", "labelLineHeight": 12}},
+              "axis": {**axis, "labelLimit": 170, "labelExpr": "split(datum.label, '\\n')", "labelLineHeight": 12}},
     }  # fmt: skip
     told = {"tooltip": {"field": "what", "type": "nominal"}, "description": {"field": "what", "type": "nominal"}}
+    text = {"text": {"field": "said", "type": "nominal"}, "color": {"field": "ink", "type": "nominal", "scale": None}}
     spot = {"type": "rect", "cursor": "pointer", "cornerRadius": 3}
     # One layer takes the clicks: it lies on top, and its marks carry the labels for screen readers.
     layers: list[dict[str, Any]] = [
@@ -96,14 +97,14 @@ def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, ch
             "encoding": at,
         },
         {
-            "mark": {"type": "text", "lineBreak": "\n", "lineHeight": 11, "aria": False, "baseline": "middle"},
-            "encoding": {
-                **at,
-                "text": {"field": "said", "type": "nominal"},
-                "size": {"field": "size", "type": "quantitative", "scale": None},
-                "color": {"field": "ink", "type": "nominal", "scale": None},
-                "yOffset": {"condition": {"test": "datum.size < 12", "value": -5}, "value": 0},
-            },
+            "transform": [{"filter": "!datum.words"}],
+            "mark": {"type": "text", "size": 14, "aria": False, "baseline": "middle"},
+            "encoding": {**at, **text},
+        },
+        {
+            "transform": [{"filter": "datum.words"}],
+            "mark": {"type": "text", "size": 10, "lineBreak": "\n", "lineHeight": 11, "dy": -5, "aria": False, "baseline": "middle"},
+            "encoding": {**at, **text},
         },
         {
             "transform": [{"filter": {"and": [f"datum.t == '{chosen[0]}'", f"datum.d == '{chosen[1]}'"]}}],

@@ -73,10 +73,10 @@ def labels(store: Store, listed: str) -> Row:
 
 
 def term_labels(store: Store) -> Row:
-    """Return slug to label of all terms of the ontology: interventions, conditions, outcome measures, directions and the like."""
+    """Return slug to label of all terms of the ontology: interventions, conditions and outcome measures."""
     rows = _select(
         store,
-        f"SELECT ?slug (MIN(?l) AS ?label) {{ GRAPH <{named_graph('ontology')}> {{ ?t skos:notation ?slug ; rdfs:label ?l0 }} "
+        f"SELECT ?slug (MIN(?l) AS ?label) {{ GRAPH <{named_graph('ontology')}> {{ ?t skos:notation ?slug ; rdfs:label ?l0 ; a ?kind }} VALUES ?kind {{ owl:Class rkg:OutcomeMeasure }} "
         "BIND(STR(?l0) AS ?l) } GROUP BY ?slug",
     )
     return {r["slug"]: r["label"] for r in rows}
@@ -350,8 +350,9 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
             return r[name] or _missing(t, column)
 
         page.results.append({
-            "result": key.split("/")[-1], "outcome measure": r["outcome_measure"], "kind": r["kind"], "arm": r["arm"], "comparator": said("comparator", "comparator_arms"),
-            "time point": said("time_point", "time_point"), "statistic": r["statistic"], "value": said("value", "value"), "unit": said("unit", "unit"),
+            "result": key.split("/")[-1], "outcome measure": r["outcome_measure"], "kind": r["kind"],
+            "arms": " and ".join(items(r["arm"])) + (f" against {' and '.join(items(r['comparator']))}" if r["comparator"] else ""),
+            "time point": said("time_point", "time_point"), "statistic": r["statistic"], "value": f"{r['value']} {r['unit']}".strip() if r["value"] else _missing(t, "value"),
             "dispersion": f"{r['dispersion']} ({r['dispersion_kind'] or 'kind not charted'})" if r["dispersion"] else _missing(t, "dispersion"),
             "n analysed": said("n_analysed", "n_analysed"),
             "p": f"{r['p']} ({words(r['p_scope'])})" if r["p"] and r["p_scope"] else said("p", "p"), "interval": said("ci", "ci_lower"),

@@ -18,11 +18,11 @@ from regen_kg.store import Store
 NOT_CHARTED = "not charted"
 SEVERITY_SIGN = {"grave": "▲", "notable": "◆", "minor": "●"}
 _STYLE = """<style>
-.rkg-wrap{overflow-x:auto;margin:0 0 1rem 0}
+.rkg-wrap{overflow-x:auto;margin:0 0 .5rem 0}
 .rkg{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.4}
 .rkg th,.rkg td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid rgba(128,128,128,.45);overflow-wrap:break-word}
 .rkg thead th{font-weight:600;white-space:nowrap}
-.rkg td{min-width:4.5rem;max-width:26rem}
+.rkg td{min-width:4rem;max-width:26rem}
 .rkg td.rkg-long{min-width:13rem}
 .rkg td.rkg-num{white-space:nowrap;font-variant-numeric:tabular-nums}
 .rkg-facts th{width:13rem;font-weight:600}
@@ -30,11 +30,11 @@ _STYLE = """<style>
 [data-testid=stHeading] h2{font-size:1.45rem;padding:.6rem 0 .3rem 0}[data-testid=stHeading] h1{font-size:2.1rem}
 [data-testid=stPageLink] p{text-decoration:underline}
 .rkg-none{color:light-dark(#595959,#b8b8b8);font-style:italic}
-.rkg a{text-decoration:underline}
+.rkg a,.rkg-note a{text-decoration:underline;color:light-dark(#005ea2,#73b3e7)}
 .rkg-note{border-left:4px solid #8a8a8a;padding:.1rem 0 .1rem .8rem;margin:0 0 1rem 0;font-size:.925rem;line-height:1.5}
 .rkg-note.grave{border-left-color:#b50909}.rkg-note.notable{border-left-color:#c05600}
 .rkg-note p{margin:.15rem 0}.rkg-small{font-size:.875rem}
-@media (max-width:600px){.rkg-facts,.rkg-facts tbody,.rkg-facts tr,.rkg-facts th,.rkg-facts td{display:block;width:auto;max-width:none}
+@media (max-width:600px){.rkg-facts td:empty{display:none!important}.rkg-facts,.rkg-facts tbody,.rkg-facts tr,.rkg-facts th,.rkg-facts td{display:block;width:auto;max-width:none}
 .rkg-facts th{border-bottom:0;padding-bottom:0}.rkg-facts thead{display:none}}
 </style>"""
 
@@ -166,9 +166,11 @@ def table(
             kind = "rkg-num" if c in _NUMBERS and value else "rkg-long" if c in _LONG and len(value) > 25 else ""
             cells.append(f'<td class="{kind}">{shown}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
-    st.html(f'<div class="rkg-wrap" tabindex="0"><table class="rkg"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>')
-    if folded:
-        st.caption(" ".join(f"In no row, as {status}: {', '.join(names)}." if status != NOT_CHARTED else f"Not charted in any row: {', '.join(names)}." for status, names in folded.items()))
+    said = " ".join(f"{status.capitalize()} in every row: {', '.join(names)}." for status, names in folded.items())
+    st.html(
+        f'<div class="rkg-wrap" tabindex="0"><table class="rkg"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        + (f'<p class="rkg-small rkg-none">{html.escape(said)}</p>' if said else "")
+    )
 
 
 def facts(rows: Iterable[tuple[str, str, str]]) -> None:

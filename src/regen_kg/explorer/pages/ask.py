@@ -16,7 +16,7 @@ SELECT ?report ?citation WHERE {
 } ORDER BY ?report LIMIT 20
 """
 made, store = widgets.opened()
-widgets.heading("Ask", "The same questions as on the command line, with the same answers. An empty cell means not charted.")
+widgets.heading("Ask", "The same questions as on the command line, with the same answers. In a download, an empty cell means not charted.")
 
 
 def show(columns: tuple[str, ...], rows: list[data.Row], name: str, empty: str) -> None:

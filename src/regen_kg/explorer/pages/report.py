@@ -24,8 +24,8 @@ if page is None:
     widgets.footer(made)
     st.stop()
 
-ORDER = ["result", "outcome measure", "kind", "arm", "comparator", "time point", "statistic", "value", "unit", "dispersion", "n analysed", "p", "interval",
-         "direction", "charted text", "place in the review", "noted", "charted row"]  # fmt: skip
+ORDER = ["result", "outcome measure", "arms", "time point", "value", "charted text", "place in the review", "noted", "statistic", "dispersion",
+         "n analysed", "p", "interval", "direction", "kind", "charted row"]  # fmt: skip
 WHERE = {"place in the review": widgets.list_text}
 widgets.heading(widgets.escaped(page.row["citation"]), f"Report {widgets.escaped(slug)}. An empty field reads “not charted”: the review is silent on it.")
 if page.notes:
@@ -62,8 +62,7 @@ else:
 st.header(f"Results ({len(page.results)})", anchor=False)
 if page.results:
     st.write("Values as printed. A result that a note touches names the note under “noted”.")
-    draw = {**WHERE, "outcome measure": widgets.list_words, "kind": widgets.list_words, "arm": widgets.list_text,
-            "comparator": widgets.list_text, "direction": widgets.list_words, "statistic": widgets.list_words,
+    draw = {**WHERE, "outcome measure": widgets.list_words, "kind": widgets.list_words, "direction": widgets.list_words, "statistic": widgets.list_words,
             "noted": lambda c: "no" if c == "no" else f"<strong>▲ noted</strong>: {widgets.list_text(c)}"}  # fmt: skip
     widgets.table(ORDER, page.results, draw, fold=True)
     widgets.download(page.saved_results, list(page.saved_results[0]), f"results-{slug}")
