@@ -12,7 +12,7 @@ import rdflib
 
 from conftest import CHARTED, ROOT, change, read, write
 from regen_kg import build, queries
-from regen_kg.errors import ChartingError
+from regen_kg.errors import BuildError, ChartingError
 from regen_kg.iris import GRAPH
 from regen_kg.store import EmbeddedStore
 
@@ -106,3 +106,12 @@ def test_every_predicate_and_class_is_declared(review: EmbeddedStore) -> None:
           FILTER NOT EXISTS { ?t rdfs:label ?l ; skos:definition ?d } } ORDER BY ?t"""
     )
     assert [row[0].value for row in undeclared.rows if row[0]] == []
+
+
+def test_a_damaged_build_does_not_open(tmp_path: Path) -> None:
+    """A truncated dataset is named, not half read."""
+    shutil.copytree(ROOT / "graph" / "built", tmp_path / "built")
+    path = tmp_path / "built" / "regen-kg.nq"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BuildError, match="damaged"):
+        build.open_build(tmp_path / "built").store()

@@ -9,16 +9,17 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
 
-from regen_kg import __version__, charting, queries, reasoning, triples, validation
+from regen_kg import __version__, analysis, charting, links, queries, reasoning, triples, validation
 from regen_kg.errors import BuildError, RegenKGError
 from regen_kg.iris import BASE, DCAT, DCTERMS, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, thing
-from regen_kg.layout import charted_dir, ontology_dir, packaged_built_dir, packaged_charted_dir, queries_dir, user_data_dir
+from regen_kg.layout import charted_dir, mappings_dir, ontology_dir, packaged_built_dir, packaged_charted_dir, queries_dir, user_data_dir
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import Terms, compile_ontology
@@ -37,8 +38,21 @@ class Build:
     findings: tuple[Finding, ...] = ()
 
     def store(self) -> EmbeddedStore:
-        """Open the build's dataset in memory."""
-        return EmbeddedStore.open(self.folder / _NQUADS)
+        """Open the build's dataset in memory.
+
+        Raises
+        ------
+        BuildError
+            If the file is not the one that was built.
+        """
+        path = self.folder / _NQUADS
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as err:
+            raise BuildError(f"{path}: cannot be read ({err.strerror}); run regen-kg build") from err
+        if found != self.manifest["files"].get(_NQUADS):
+            raise BuildError(f"{path}: damaged or changed by hand; run regen-kg build")
+        return EmbeddedStore.open(path)
 
 
 class ValidationFailed(RegenKGError):
@@ -74,8 +88,8 @@ def _files_digest(*folders: Path) -> str:
 
 
 def input_digest(charted: Path) -> str:
-    """Return the hash of all that a build rests on: charted tables, ontology, queries and the package's version."""
-    parts = [charting.digest(charted), _files_digest(ontology_dir(), queries_dir()), __version__, CHARTED_LAYOUT]
+    """Return the hash of all that a build rests on: charted tables, ontology, queries, mappings and the package's version."""
+    parts = [charting.digest(charted), _files_digest(ontology_dir(), queries_dir(), mappings_dir()), __version__, CHARTED_LAYOUT]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -175,16 +189,17 @@ def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[list[
     onto = [ox.Quad(t.subject, t.predicate, t.object, ontology_graph) for t in ontology]
     say("inferring types")
     inferred = reasoning.inferred_quads(ontology, inferred_classes, data)
-    say("checking consistency with HermiT")
-    reasoning.check_consistency([*ontology, *(q.triple for q in data)])
-    quads = [*data, *onto, *inferred, *_query_quads()]
+    quads = [*data, *onto, *inferred, *links.mapping_quads(links.read_mappings(mappings_dir(), terms)), *_query_quads()]
     counts = Counter(q.graph_name.value for q in quads if isinstance(q.graph_name, ox.NamedNode))
     digest = input_digest(charted)
     quads += _dataset_quads(counts, digest, chart.digest)
-    say("validating with SHACL")
-    store = ox.Store()
-    store.bulk_extend([*data, *onto, *inferred])
-    findings = validation.shacl_findings(store, ontology_dir() / "shapes")
+    say("checking consistency with HermiT, and the shapes with SHACL")
+    with ThreadPoolExecutor(1) as pool:  # HermiT is a process of its own
+        consistent = pool.submit(reasoning.check_consistency, [*ontology, *(q.triple for q in data)])
+        store = ox.Store()
+        store.bulk_extend([*data, *onto, *inferred])
+        findings = validation.shacl_findings(store, ontology_dir() / "shapes")
+        consistent.result()
     findings += validation.chart_findings(chart, validation.scale_ends(store))
     if "reports" in chart.tables:
         for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):

@@ -144,7 +144,7 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
         if value is None:
             continue
         number = Decimal(value)
-        if row["statistic"] == "mean" and key not in noted_results:
+        if row["statistic"] in ("mean", "level") and key not in noted_results:
             for measure in row.items("outcome_measures"):
                 low, high = scales.get(measure, (None, None))
                 if (low is not None and number < low) or (high is not None and number > high):
