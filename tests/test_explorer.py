@@ -47,8 +47,14 @@ def open_page(made, monkeypatch):
 def on_screen(at: AppTest) -> str:
     """Return all text of a page, tags taken out."""
     assert [e.message for e in at.exception] == []
-    said = [getattr(e, "value", "") or "" for kind in ("title", "header", "markdown", "caption", "info", "warning", "error", "code") for e in at.get(kind)]
-    said += [re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", e.proto.body, flags=re.S)) for e in at.get("html")]
+    said = [
+        getattr(e, "value", "") or ""
+        for kind in ("title", "header", "markdown", "caption", "info", "warning", "error", "code")
+        for e in at.get(kind)
+    ]
+    said += [
+        re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", e.proto.body, flags=re.S)) for e in at.get("html")
+    ]
     said += [f"{m.label} {m.value}" for m in at.metric]
     said += [e.proto.label for e in at.get("page_link")]
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"\\(?=[^\w\s])", "", "\n".join(map(str, said)))))
@@ -68,7 +74,18 @@ def test_every_page_says_that_nothing_was_appraised(open_page, name):
 @pytest.mark.parametrize("name", PAGES)
 def test_bad_addresses_are_harmless(open_page, name):
     """Unknown values in the address change nothing but what they name."""
-    at = open_page(name, technology="no-such", disease="<b>", placement="x", measure="x", severity="x", status="x", q="x", mode="x", text="[x](y)")
+    at = open_page(
+        name,
+        technology="no-such",
+        disease="<b>",
+        placement="x",
+        measure="x",
+        severity="x",
+        status="x",
+        q="x",
+        mode="x",
+        text="[x](y)",
+    )
     assert "no study here was appraised" in on_screen(at)
 
 
@@ -85,7 +102,10 @@ def test_empty_cell_says_what_it_means(open_page):
     """A cell without a report is said to be absence from the named evidence."""
     text = on_screen(open_page("gap_map", technology="exosomes", disease="plantar-fasciitis"))
     assert "plantar fasciitis: 0 reports" in text.lower()
-    assert "(PubMed, English, to 31 December 2024; 61 reports named). That is absence from the named evidence, not evidence of absence." in text
+    assert (
+        "(PubMed, English, to 31 December 2024; 61 reports named). That is absence from the named evidence, not evidence of absence."
+        in text
+    )
 
 
 def test_filled_cell_lists_its_reports(open_page, store):
@@ -105,7 +125,10 @@ def test_selectboxes_choose_the_cell(open_page):
     at = open_page("gap_map")
     at.selectbox(key="choice-technology").set_value("platelet-rich-plasma").run()
     at.selectbox(key="choice-disease").set_value("plantar-fasciitis").run()
-    assert {k: v[0] if isinstance(v, list) else v for k, v in at.query_params.items()} == {"technology": "platelet-rich-plasma", "disease": "plantar-fasciitis"}
+    assert {k: v[0] if isinstance(v, list) else v for k, v in at.query_params.items()} == {
+        "technology": "platelet-rich-plasma",
+        "disease": "plantar-fasciitis",
+    }
     assert "reports" in at.header[0].value
 
 
@@ -141,10 +164,19 @@ def test_report_page_of_paget(open_page):
 def test_a_cell_walks_from_the_table_to_the_screen(open_page, store):
     """A value of results.csv stands on its report's page with its charted text and its row."""
     rows = charted("results")
-    number, row = next((i, r) for i, r in enumerate(rows, 2) if re.fullmatch(r"-?\d+\.\d+", r["value"]) and r["dispersion"][:1].isdigit())
+    number, row = next(
+        (i, r)
+        for i, r in enumerate(rows, 2)
+        if re.fullmatch(r"-?\d+\.\d+", r["value"]) and r["dispersion"][:1].isdigit()
+    )
     at = open_page("report", id=row["report"])
     text = on_screen(at)
-    for cell in (row["value"], row["dispersion"], re.sub(r"\s+", " ", row["charted_text"]), f"results.csv#row={number}"):
+    for cell in (
+        row["value"],
+        row["dispersion"],
+        re.sub(r"\s+", " ", row["charted_text"]),
+        f"results.csv#row={number}",
+    ):
         assert cell in text
     for measure in row["outcome_measures"].split("|"):
         assert data.term_labels(store)[measure] in text
@@ -155,7 +187,13 @@ def test_every_report_has_a_page(store):
     for report in charted("reports"):
         page = data.report_page(store, report["report"])
         assert page is not None
-        for table, rows in (("arms", page.arms), ("components", page.components), ("results", page.results), ("directions", page.directions), ("safety", page.safety)):
+        for table, rows in (
+            ("arms", page.arms),
+            ("components", page.components),
+            ("results", page.results),
+            ("directions", page.directions),
+            ("safety", page.safety),
+        ):
             assert len(rows) == sum(r["report"] == report["report"] for r in charted(table)), (report["report"], table)
         assert all(c["arm"] for c in page.components)
 
@@ -234,7 +272,9 @@ def test_hostile_labels_are_text(made, monkeypatch):
     """Markup in data is drawn as it stands."""
     monkeypatch.setenv("REGEN_KG_BUILD", str(made.folder))
     assert widgets.escaped("[a](javascript:x) <b>") == r"\[a\]\(javascript\:x\) &lt;b&gt;"
-    assert "<script" not in widgets.report_link('"><script>') + widgets.list_words("<script>") + widgets.list_text("<script>")
+    assert "<script" not in widgets.report_link('"><script>') + widgets.list_words("<script>") + widgets.list_text(
+        "<script>"
+    )
 
 
 def test_data_layer_knows_no_streamlit():

@@ -196,22 +196,46 @@ def _sparql(args: argparse.Namespace) -> int:
 
 def _explore(args: argparse.Namespace) -> int:
     import os
+    import socket
     import subprocess
+    import time
+    import urllib.request
+    import webbrowser
 
     from regen_kg import build, layout
 
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", args.port)) == 0:
+            raise InputError(f"port {args.port} is taken by another program; give a free one with --port")
     made = build.current(_path(args.charted), _say)
-    command = [
-        sys.executable, "-m", "streamlit", "run", str(layout.app_path()), "--server.port", str(args.port),
-        "--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none",
-        "--client.toolbarMode", "viewer", "--client.showErrorDetails", "none",
-        "--theme.primaryColor", "#005ea2", "--theme.textColor", "#111111" ,
-    ]  # fmt: skip
-    _say(f"opening the explorer at http://127.0.0.1:{args.port} (Ctrl+C stops it)")
+    settings = {
+        "server.port": str(args.port), "server.address": "127.0.0.1", "server.headless": "true",
+        "server.fileWatcherType": "none", "browser.gatherUsageStats": "false", "client.toolbarMode": "viewer",
+        "client.showErrorDetails": "none", "theme.light.primaryColor": "#005ea2", "theme.light.textColor": "#111111",
+        "theme.light.linkColor": "#005ea2", "theme.dark.primaryColor": "#73b3e7", "theme.dark.textColor": "#f0f0f0",
+        "theme.dark.linkColor": "#73b3e7",
+    }  # fmt: skip
+    flags = [part for key, value in settings.items() for part in (f"--{key}", value)]
+    command = [sys.executable, "-m", "streamlit", "run", str(layout.app_path()), *flags]
+    address = f"http://127.0.0.1:{args.port}"
+    server = subprocess.Popen(command, env={**os.environ, "REGEN_KG_BUILD": str(made.folder)}, stdout=subprocess.DEVNULL)
     try:
-        return subprocess.call(command, env={**os.environ, "REGEN_KG_BUILD": str(made.folder)})
+        for _ in range(300):
+            if server.poll() is not None:
+                return server.returncode
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        _say(f"the explorer is at {address} (Ctrl+C stops it)")
+        webbrowser.open(address)
+        return server.wait()
     except KeyboardInterrupt:
         return 0
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 def _info(args: argparse.Namespace) -> int:

@@ -7,8 +7,24 @@ from typing import Any
 
 from regen_kg.explorer.data import Row, cell_text
 
-_LIGHT = {"ink": "#111111", "paper": "#ffffff", "low": "#d4e5f7", "high": "#1a4480", "rule": "#6b6b6b", "stripe": "#dcdcdc", "chosen": "#d54309"}
-_DARK = {"ink": "#f0f0f0", "paper": "#0e1117", "low": "#1c3550", "high": "#a5d0f5", "rule": "#a0a0a0", "stripe": "#2b2f38", "chosen": "#ff8d5c"}
+_LIGHT = {
+    "ink": "#111111",
+    "paper": "#ffffff",
+    "low": "#d4e5f7",
+    "high": "#1a4480",
+    "rule": "#6b6b6b",
+    "stripe": "#dcdcdc",
+    "chosen": "#d54309",
+}
+_DARK = {
+    "ink": "#f0f0f0",
+    "paper": "#0e1117",
+    "low": "#1c3550",
+    "high": "#a5d0f5",
+    "rule": "#a0a0a0",
+    "stripe": "#2b2f38",
+    "chosen": "#ff8d5c",
+}
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
@@ -36,16 +52,24 @@ def contrast(one: str, other: str) -> float:
     return (bright + 0.05) / (dim + 0.05)
 
 
+def _readable_on(fill: str) -> str:
+    return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, fill))
+
+
 def _stripes(paper: str, stripe: str, count: int = 9) -> dict[str, Any]:
     """Return a hatching as a gradient with hard edges, since Vega has no patterns."""
     stops: list[dict[str, Any]] = []
     for i in range(count):
         start, middle, end = i / count, (i + 0.6) / count, (i + 1) / count
-        stops += [{"offset": o, "color": c} for o, c in ((start, paper), (middle, paper), (middle, stripe), (end, stripe))]
+        stops += [
+            {"offset": o, "color": c} for o, c in ((start, paper), (middle, paper), (middle, stripe), (end, stripe))
+        ]
     return {"gradient": "linear", "x1": 0, "y1": 0, "x2": 1, "y2": 1, "stops": stops}
 
 
-def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, chosen: tuple[str, str], dark: bool) -> dict[str, Any]:
+def gap_map(
+    cells: list[Row], measure: str, technologies: Row, diseases: Row, chosen: tuple[str, str], dark: bool
+) -> dict[str, Any]:
     """Return the gap map: one rectangle per cell, dashed and hatched where no report is named.
 
     Parameters
@@ -71,7 +95,7 @@ def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, ch
         values.append({
             "technology": rows[c["technology"]], "disease": diseases[c["disease"]], "t": c["technology"], "d": c["disease"],
             "said": said.replace(" ", "\n"), "empty": c["reports"] == "0", "fill": fill, "words": said[0].isalpha(),
-            "ink": colours["ink"] if c["reports"] == "0" else max("#000000", "#ffffff", key=lambda ink, fill=fill: contrast(ink, fill)),
+            "ink": colours["ink"] if c["reports"] == "0" else _readable_on(fill),
             "what": f"{technologies[c['technology']]}, {diseases[c['disease']]}: {said}" + ("" if said[0].isalpha() else f" {measure}"),
         })  # fmt: skip
     axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False}
@@ -93,7 +117,13 @@ def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, ch
         },
         {
             "transform": [{"filter": "datum.empty"}],
-            "mark": {**spot, "aria": False, "fill": _stripes(colours["paper"], colours["stripe"]), "stroke": colours["rule"], "strokeDash": [4, 3]},
+            "mark": {
+                **spot,
+                "aria": False,
+                "fill": _stripes(colours["paper"], colours["stripe"]),
+                "stroke": colours["rule"],
+                "strokeDash": [4, 3],
+            },
             "encoding": at,
         },
         {
@@ -103,7 +133,15 @@ def gap_map(cells: list[Row], measure: str, technologies: Row, diseases: Row, ch
         },
         {
             "transform": [{"filter": "datum.words"}],
-            "mark": {"type": "text", "size": 10, "lineBreak": "\n", "lineHeight": 11, "dy": -5, "aria": False, "baseline": "middle"},
+            "mark": {
+                "type": "text",
+                "size": 10,
+                "lineBreak": "\n",
+                "lineHeight": 11,
+                "dy": -5,
+                "aria": False,
+                "baseline": "middle",
+            },
             "encoding": {**at, **text},
         },
         {
@@ -134,8 +172,18 @@ def per_year(years: tuple[tuple[int, int], ...], dark: bool) -> dict[str, Any]:
         "mark": {"type": "bar", "color": "#005ea2" if not dark else "#73b3e7"},
         "height": 180,
         "encoding": {
-            "x": {"field": "year", "type": "ordinal", "title": None, "axis": {"labelColor": colours["ink"], "labelAngle": -60}},
-            "y": {"field": "reports", "type": "quantitative", "title": "reports", "axis": {"tickMinStep": 1, "labelColor": colours["ink"], "titleColor": colours["ink"]}},
+            "x": {
+                "field": "year",
+                "type": "ordinal",
+                "title": None,
+                "axis": {"labelColor": colours["ink"], "labelAngle": -60},
+            },
+            "y": {
+                "field": "reports",
+                "type": "quantitative",
+                "title": "reports",
+                "axis": {"tickMinStep": 1, "labelColor": colours["ink"], "titleColor": colours["ink"]},
+            },
             "tooltip": [{"field": "year"}, {"field": "reports"}],
         },
     }

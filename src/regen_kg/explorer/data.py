@@ -158,8 +158,12 @@ def empty_cell_sentence(technology: str, disease: str, named: int) -> str:
 
 def reports(store: Store) -> list[Row]:
     """Return one row per report, with the disease that the review files it under as `placed_under`."""
-    placed = {r["report"]: r["p"] for r in _select(
-        store, "SELECT ?report ?p { ?r a rkg:Report ; skos:notation ?report ; rkg:placedUnder/skos:notation ?p }")}
+    placed = {
+        r["report"]: r["p"]
+        for r in _select(
+            store, "SELECT ?report ?p { ?r a rkg:Report ; skos:notation ?report ; rkg:placedUnder/skos:notation ?p }"
+        )
+    }
     return [{**r, "placed_under": placed.get(r["report"], "")} for r in ask(store, "reports")]
 
 
@@ -191,11 +195,14 @@ def filter_reports(rows: Sequence[Row], technology: str = "", disease: str = "",
 
 def flow(store: Store) -> list[Row]:
     """Return the steps of the study flow with their labels, in the two accounts of the review."""
-    said = {(r["account"], r["step"]): r for r in _select(
-        store,
-        "SELECT ?account ?step ?label ?source { ?f a rkg:FlowStep ; rkg:account ?account ; skos:notation ?step ; rdfs:label ?l . "
-        "BIND(STR(?l) AS ?label) OPTIONAL { ?f rkg:sourceText ?source } }",
-    )}
+    said = {
+        (r["account"], r["step"]): r
+        for r in _select(
+            store,
+            "SELECT ?account ?step ?label ?source { ?f a rkg:FlowStep ; rkg:account ?account ; skos:notation ?step ; rdfs:label ?l . "
+            "BIND(STR(?l) AS ?label) OPTIONAL { ?f rkg:sourceText ?source } }",
+        )
+    }
     out = []
     for r in ask(store, "study-flow"):
         more = said.get((r["account"], r["step"]), {})
@@ -218,7 +225,10 @@ def _local(iri: str) -> str:
 
 def _things(store: Store, which: str) -> list[Thing]:
     """Return all properties of the things that a pattern over ?x selects; links are followed to the slug they point at."""
-    rows = _select(store, f"SELECT ?x ?p (COALESCE(?s, STR(?v)) AS ?said) {{ {which} ?x ?p ?v . OPTIONAL {{ ?v skos:notation ?s }} }}")
+    rows = _select(
+        store,
+        f"SELECT ?x ?p (COALESCE(?s, STR(?v)) AS ?said) {{ {which} ?x ?p ?v . OPTIONAL {{ ?v skos:notation ?s }} }}",
+    )
     found: dict[str, Thing] = {}
     for r in rows:
         values = found.setdefault(r["x"], defaultdict(list, {"iri": [r["x"]]}))[_local(r["p"])]
@@ -271,7 +281,10 @@ def _missing(one: Thing, column: str) -> str:
 
 def _rows(found: Iterable[Thing], columns: dict[str, str]) -> list[Row]:
     """Return rows of shown name to content; where there is none, the status of the charted column of the property's name."""
-    return [{shown: first(one, name) or _missing(one, _COLUMN.get(name, name)) for shown, name in columns.items()} for one in found]
+    return [
+        {shown: first(one, name) or _missing(one, _COLUMN.get(name, name)) for shown, name in columns.items()}
+        for one in found
+    ]
 
 
 _COLUMN = {
@@ -301,7 +314,12 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
         ("Citation", row["citation"], where),
         ("Year", row["year"], ""),
         ("Kind of report", f"{row['kind']} (basis: {words(kind_basis)})" if kind_basis else row["kind"], ""),
-        ("Study", row["study"] or ("not applicable: a secondary report is no study of its own" if row["kind"] == "secondary" else ""), shared),
+        (
+            "Study",
+            row["study"]
+            or ("not applicable: a secondary report is no study of its own" if row["kind"] == "secondary" else ""),
+            shared,
+        ),
         ("Technologies tested", ", ".join(terms.get(i, words(i)) for i in items(row["technologies"])), ""),
         ("Diseases studied", ", ".join(terms.get(i, words(i)) for i in items(row["diseases"])), ""),
         ("Filed in the review under", terms.get(row["placed_under"], words(row["placed_under"])), ""),
@@ -333,7 +351,10 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
     page.scale_uses = _rows(of("ScaleUse"), {
         "outcome measure": "ofOutcomeMeasure", "printed as": "printedAs", "range": "rangeText", "unit": "unit", "polarity": "usedPolarity",
         "version": "version", "place in the review": "sourceText"})  # fmt: skip
-    notes = _things(store, f"{{ ?x a rkg:QualityNote ; rkg:touches {iri} }} UNION {{ ?x a rkg:QualityNote ; rkg:touches ?r . ?r rkg:ofReport {iri} }}")
+    notes = _things(
+        store,
+        f"{{ ?x a rkg:QualityNote ; rkg:touches {iri} }} UNION {{ ?x a rkg:QualityNote ; rkg:touches ?r . ?r rkg:ofReport {iri} }}",
+    )
     page.notes = sorted((_note(n) for n in notes), key=_gravest_first)
     by_result = {r["result"]: r for r in ask(store, "results", report=slug)}
     touching = defaultdict(list)

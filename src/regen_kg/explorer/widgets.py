@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 import streamlit as st
@@ -28,7 +28,9 @@ _STYLE = """<style>
 .rkg-facts th{width:13rem;font-weight:600}
 .rkg-facts td:first-of-type{min-width:9rem}
 [data-testid=stHeading] h2{font-size:1.45rem;padding:.6rem 0 .3rem 0}[data-testid=stHeading] h1{font-size:2.1rem}
-[data-testid=stPageLink] p{text-decoration:underline}
+[data-testid=stMarkdownContainer] h2{font-size:1.45rem}
+[data-testid=stPageLink] a,[data-testid=stPageLink] p{white-space:normal;overflow:visible;height:auto}
+[data-testid=stPageLink] span{white-space:normal;overflow:visible}[data-testid=stPageLink] p{text-decoration:underline}
 .rkg-none{color:light-dark(#595959,#b8b8b8);font-style:italic}
 .rkg a,.rkg-note a{text-decoration:underline;color:light-dark(#005ea2,#73b3e7)}
 .rkg-note{border-left:4px solid #8a8a8a;padding:.1rem 0 .1rem .8rem;margin:0 0 1rem 0;font-size:.925rem;line-height:1.5}
@@ -131,13 +133,24 @@ def list_text(cell: str) -> str:
 
 Drawer = Callable[[str], str]
 _NUMBERS = {"value", "n", "n analysed", "p", "months", "sample size", "year"}
-_LONG = {"charted text", "reasoning", "summary", "statement", "citation", "component", "label", "place in the review", "descriptor", "noted"}
+_LONG = {
+    "charted text",
+    "reasoning",
+    "summary",
+    "statement",
+    "citation",
+    "component",
+    "label",
+    "place in the review",
+    "descriptor",
+    "noted",
+}
 
 
 def table(
     columns: Sequence[str],
     rows: Sequence[data.Row],
-    draw: dict[str, Drawer] | None = None,
+    draw: Mapping[str, Drawer] | None = None,
     titles: dict[str, str] | None = None,
     fold: bool = False,
 ) -> None:
@@ -189,10 +202,10 @@ def note(row: data.Row) -> None:
     severity = row["severity"]
     st.html(
         f'<div class="rkg-note {html.escape(severity, quote=True)}"><p><strong>{SEVERITY_SIGN.get(severity, "")} {html.escape(severity)} note</strong> · '
-        f'{html.escape(data.words(row["kind"]))} · <code>{html.escape(row["note"])}</code></p>'
+        f"{html.escape(data.words(row['kind']))} · <code>{html.escape(row['note'])}</code></p>"
         f'<p>{html.escape(row["summary"])}</p><p class="rkg-small">Our reasoning: {html.escape(row["reasoning"]) or none()}</p>'
         f'<p class="rkg-small">Touches: {report_links(row["reports"]) if row["reports"] else "the review as a whole"}. '
-        f'Place in the review: {list_text(row["place in the review"])}. Charted row: {html.escape(row["charted row"]) or none()}</p></div>'
+        f"Place in the review: {list_text(row['place in the review'])}. Charted row: {html.escape(row['charted row']) or none()}</p></div>"
     )
 
 
@@ -208,7 +221,12 @@ def report_list(rows: Sequence[data.Row]) -> None:
 def download(rows: Sequence[data.Row], columns: Sequence[str], name: str) -> None:
     """Offer rows as CSV."""
     st.download_button(
-        "Download as CSV", data.csv_text(columns, rows), file_name=f"{name}.csv", mime="text/csv", on_click="ignore", key=f"csv-{name}"
+        "Download as CSV",
+        data.csv_text(columns, rows),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key=f"csv-{name}",
     )
 
 
@@ -225,10 +243,9 @@ def from_url(name: str, allowed: Iterable[str]) -> str:
 
 def to_url(**values: str | None) -> None:
     """Write values to the address; what is empty leaves it."""
+    st.query_params.update({name: value for name, value in values.items() if value})
     for name, value in values.items():
-        if value:
-            st.query_params[name] = value
-        elif name in st.query_params:
+        if not value and name in st.query_params:
             del st.query_params[name]
 
 
@@ -237,7 +254,13 @@ def choice(label: str, name: str, options: dict[str, str], anything: str) -> str
     key = f"choice-{name}"
     values = ["", *options]
     st.session_state[key] = from_url(name, values)
-    st.selectbox(label, values, format_func=lambda v: options.get(v, anything), key=key, on_change=lambda: to_url(**{name: st.session_state[key]}))
+    st.selectbox(
+        label,
+        values,
+        format_func=lambda v: options.get(v, anything),
+        key=key,
+        on_change=lambda: to_url(**{name: st.session_state[key]}),
+    )
     return str(st.session_state[key])
 
 

@@ -16,7 +16,10 @@ SELECT ?report ?citation WHERE {
 } ORDER BY ?report LIMIT 20
 """
 made, store = widgets.opened()
-widgets.heading("Ask", "The same questions as on the command line, with the same answers. In a download, an empty cell means not charted.")
+widgets.heading(
+    "Ask",
+    "The same questions as on the command line, with the same answers. In a download, an empty cell means not charted.",
+)
 
 
 def show(columns: tuple[str, ...], rows: list[data.Row], name: str, empty: str) -> None:
@@ -27,7 +30,10 @@ def show(columns: tuple[str, ...], rows: list[data.Row], name: str, empty: str) 
     frame = pd.DataFrame([{c: r[c] or widgets.NOT_CHARTED for c in columns} for r in rows], columns=list(columns))
     grey = "#b8b8b8" if st.context.theme.type == "dark" else "#595959"
     many = len(rows) * len(columns) > 100_000
-    st.dataframe(frame if many else frame.style.map(lambda v: f"color: {grey}" if v == widgets.NOT_CHARTED else ""), hide_index=True)
+    st.dataframe(
+        frame if many else frame.style.map(lambda v: f"color: {grey}" if v == widgets.NOT_CHARTED else ""),
+        hide_index=True,
+    )
     widgets.download(rows, columns, name)
 
 
@@ -44,7 +50,9 @@ if mode == question:
             known = queries.known_values(store, parameter.name)
             label = f"{parameter.name}: {parameter.meaning}"
             if known:
-                values[parameter.name] = widgets.choice(label, f"p_{parameter.name}", {k: k for k in known}, "all, or the default")
+                values[parameter.name] = widgets.choice(
+                    label, f"p_{parameter.name}", {k: k for k in known}, "all, or the default"
+                )
             else:
                 values[parameter.name] = st.text_input(label, key=f"p-{name}-{parameter.name}")
         given = {k: v for k, v in values.items() if v}
@@ -59,7 +67,9 @@ if mode == question:
     else:
         st.info(f"{len(saved)} questions are saved. Choose one.")
 else:
-    st.write("Read-only SPARQL 1.1 over all named graphs together. Updates and SERVICE are refused: queries stay on this machine.")
+    st.write(
+        "Read-only SPARQL 1.1 over all named graphs together. Updates and SERVICE are refused: queries stay on this machine."
+    )
     with st.form("own-query"):
         text = st.text_area("Query", FIRST, height=260, key="own-text")
         run = st.form_submit_button("Run")
@@ -71,7 +81,11 @@ else:
             st.error("The query was not answered.")
             st.code(str(err), language=None, wrap_lines=True)
         else:
-            st.write(f"{len(got.rows)} rows in {time.perf_counter() - started:.2f} s" if not (got.said or got.triples) else "")
+            st.write(
+                f"{len(got.rows)} rows in {time.perf_counter() - started:.2f} s"
+                if not (got.said or got.triples)
+                else ""
+            )
             if got.left_off:
                 st.warning(f"Shown are the first {data.SHOWN_ROWS:,} rows; {got.left_off:,} were left off.")
             if got.said:

@@ -5,7 +5,10 @@ import streamlit as st
 from regen_kg.explorer import charts, data, widgets
 
 made, store = widgets.opened()
-widgets.heading("Gap map", "How much evidence the review names for each technology in each disease. Choose a cell to see its reports.")
+widgets.heading(
+    "Gap map",
+    "How much evidence the review names for each technology in each disease. Choose a cell to see its reports.",
+)
 technologies, diseases = data.labels(store, "technology"), data.labels(store, "disease")
 left, right = st.columns(2)
 with left:
@@ -29,7 +32,9 @@ st.vega_lite_chart(
     spec=spec, theme=None, width="stretch", key="gap-chart", on_select=clicked, selection_mode="cell",
     alt=f"{len(technologies)} technologies by {len(diseases)} diseases; {empty} of {len(cells)} cells have no report. The table below holds the same.",
 )  # fmt: skip
-st.caption(f"{empty} of {len(cells)} cells have no report: dashed and hatched. A report that tests two technologies counts in both rows.")
+st.caption(
+    f"{empty} of {len(cells)} cells have no report: dashed and hatched. A report that tests two technologies counts in both rows."
+)
 
 left, right = st.columns(2)
 with left:

@@ -11,7 +11,12 @@ widgets.heading(
 )
 t = data.totals(store)
 columns = st.columns(4)
-for column, label, number in zip(columns, ("Reports", "Studies", "Results", "Notes on the source"), (t.reports, t.studies, t.results, t.notes), strict=True):
+for column, label, number in zip(
+    columns,
+    ("Reports", "Studies", "Results", "Notes on the source"),
+    (t.reports, t.studies, t.results, t.notes),
+    strict=True,
+):
     column.metric(label, f"{number:,}")
 st.info(
     f"**Nothing here was appraised.** The review appraised no study for risk of bias, and neither did we. A direction says what a report "

@@ -5,7 +5,9 @@ import streamlit as st
 from regen_kg.explorer import data, widgets
 
 made, store = widgets.opened()
-widgets.heading("Quality", "Errors and contradictions found in the review itself. They are about the source, not about the studies.")
+widgets.heading(
+    "Quality", "Errors and contradictions found in the review itself. They are about the source, not about the studies."
+)
 
 options = {s: f"{widgets.SEVERITY_SIGN[s]} {s}: {data.SEVERITY_MEANING[s]}" for s in data.SEVERITIES}
 severity = widgets.choice("Severity", "severity", options, "any")
@@ -28,7 +30,12 @@ else:
 
 st.header("Do the arms add up to the sample size?", anchor=False)
 sums = data.ask(store, "arm-sums")
-said = {"match": "match", "mismatch": "▲ mismatch", "single-arm": "single arm", "not-checkable": "not checkable: not every arm's n is charted"}
+said = {
+    "match": "match",
+    "mismatch": "▲ mismatch",
+    "single-arm": "single arm",
+    "not-checkable": "not checkable: not every arm's n is charted",
+}
 tally = {k: sum(r["status"] == k for r in sums) for k in said}
 st.write(" · ".join(f"{said[k].split(':')[0]}: {n}" for k, n in tally.items()))
 bad = [r for r in sums if r["status"] == "mismatch"]
@@ -40,7 +47,9 @@ with st.expander("All reports"):
                   {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"})  # fmt: skip
 
 st.header("Study flow, in two accounts", anchor=False)
-st.write("The review tells how it came to its studies twice, in its text and in its figure. Computed is what a step should be, given those before it.")
+st.write(
+    "The review tells how it came to its studies twice, in its text and in its figure. Computed is what a step should be, given those before it."
+)
 flow = data.flow(store)
 agrees = {"true": "agrees", "false": "▲ differs", "": "no sum to check"}
 for account, column in zip(("text", "figure"), st.columns(2), strict=True):

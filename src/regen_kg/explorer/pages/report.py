@@ -27,11 +27,16 @@ if page is None:
 ORDER = ["result", "outcome measure", "arms", "time point", "value", "charted text", "place in the review", "noted", "statistic", "dispersion",
          "n analysed", "p", "interval", "direction", "kind", "charted row"]  # fmt: skip
 WHERE = {"place in the review": widgets.list_text}
-widgets.heading(widgets.escaped(page.row["citation"]), f"Report {widgets.escaped(slug)}. An empty field reads “not charted”: the review is silent on it.")
+widgets.heading(
+    widgets.escaped(page.row["citation"]),
+    f"Report {widgets.escaped(slug)}. An empty field reads “not charted”: the review is silent on it.",
+)
 if page.notes:
     worst = page.notes[0]["severity"]
     count = f"{len(page.notes)} {'note touches' if len(page.notes) == 1 else 'notes touch'} this report"
-    st.warning(f"{widgets.SEVERITY_SIGN.get(worst, '')} {count}, the gravest is {worst}. See “Notes on the source” below.")
+    st.warning(
+        f"{widgets.SEVERITY_SIGN.get(worst, '')} {count}, the gravest is {worst}. See “Notes on the source” below."
+    )
 widgets.facts(page.facts)
 
 st.header("Population", anchor=False)
@@ -42,7 +47,11 @@ else:
 
 st.header(f"Arms ({len(page.arms)})", anchor=False)
 if page.arms:
-    draw = {**WHERE, "technologies": lambda c: widgets.list_words(c) if c else "none under test", "n status": widgets.list_words}
+    draw = {
+        **WHERE,
+        "technologies": lambda c: widgets.list_words(c) if c else "none under test",
+        "n status": widgets.list_words,
+    }
     widgets.table(list(page.arms[0]), page.arms, draw, fold=True)
     if any(a["n status"] == "inherited" for a in page.arms):
         st.caption("“inherited”: a single arm takes the sample size of the report.")
@@ -71,7 +80,12 @@ else:
 
 if page.scale_uses:
     st.header("How this report used its outcome measures", anchor=False)
-    widgets.table(list(page.scale_uses[0]), page.scale_uses, {**WHERE, "outcome measure": widgets.list_words, "printed as": widgets.list_text}, fold=True)
+    widgets.table(
+        list(page.scale_uses[0]),
+        page.scale_uses,
+        {**WHERE, "outcome measure": widgets.list_words, "printed as": widgets.list_text},
+        fold=True,
+    )
 
 st.header("Direction", anchor=False)
 if page.directions:
@@ -86,7 +100,12 @@ else:
 
 st.header("Safety", anchor=False)
 if page.safety:
-    widgets.table(list(page.safety[0]), page.safety, {**WHERE, "status": widgets.list_words, "content": widgets.list_words, "technology": widgets.list_words}, fold=True)
+    widgets.table(
+        list(page.safety[0]),
+        page.safety,
+        {**WHERE, "status": widgets.list_words, "content": widgets.list_words, "technology": widgets.list_words},
+        fold=True,
+    )
 else:
     st.html(f"<p>{widgets.none()}: the review says nothing on harm, tolerability or safety in this report.</p>")
 

@@ -15,7 +15,9 @@ with middle:
 with right:
     st.session_state["reports-text"] = st.query_params.get("text", "")
     text = st.text_input(
-        "Words (name, year, technology, disease)", key="reports-text", on_change=lambda: widgets.to_url(text=st.session_state["reports-text"].strip())
+        "Words (name, year, technology, disease)",
+        key="reports-text",
+        on_change=lambda: widgets.to_url(text=st.session_state["reports-text"].strip()),
     )
 everything = data.reports(store)
 rows = data.filter_reports(everything, technology, disease, text)

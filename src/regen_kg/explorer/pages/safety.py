@@ -17,7 +17,7 @@ status = widgets.choice("Status", "status", options, "any")
 shown = [r for r in rows if not status or r["status"] == status]
 if shown:
     widgets.table(["report", "status", "statement", "technologies", "diseases", "source"], shown,
-                  {"report": widgets.report_link, "status": widgets.list_words, "technologies": widgets.list_words, "diseases": widgets.list_words, "source": widgets.list_text},
+                  {"report": widgets.report_link, "status": widgets.list_words, "statement": widgets.list_text, "technologies": widgets.list_words, "diseases": widgets.list_words, "source": widgets.list_text},
                   {"source": "Place in the review"})  # fmt: skip
     widgets.download(shown, list(shown[0]), "safety-reporting")
 else:

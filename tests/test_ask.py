@@ -1,0 +1,69 @@
+"""The Python face: one function per saved question, documented, and the notebook that shows it runs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import pytest
+from conftest import ROOT
+
+from regen_kg import ask, queries
+from regen_kg.store import EmbeddedStore
+
+
+def test_there_is_one_function_per_question() -> None:
+    """A new saved question is a new function, with its parameters in the signature and its columns in the docstring."""
+    saved = queries.load_all()
+    assert set(ask.functions()) == {n.replace("-", "_") for n in saved}
+    assert len(saved) >= 16
+    for name, question in saved.items():
+        function = ask.functions()[name.replace("-", "_")]
+        assert list(inspect.signature(function).parameters) == ["store", *(p.name for p in question.parameters)]
+        assert all(c in (function.__doc__ or "") for c in question.columns)
+
+
+def test_rows_are_objects_and_frames(review: EmbeddedStore) -> None:
+    """Rows are frozen objects; a frame has the same rows and columns."""
+    rows = ask.gap_matrix(review, placement="charted")
+    with pytest.raises(AttributeError):
+        rows[0].reports = "1"
+    assert ask.frame(rows).shape == (55, 6)
+
+
+def test_a_misspelt_question_is_named() -> None:
+    """A function that isn't there names those that are."""
+    with pytest.raises(AttributeError, match="gap_matrix"):
+        _ = ask.gap_matrx
+
+
+def test_the_notebook_runs() -> None:
+    """Each code cell of the notebook runs, and shows something."""
+    cells = [c for c in json.loads((ROOT / "docs" / "notebook.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
+    assert cells
+    space: dict[str, object] = {}
+    for cell in cells:
+        *lines, last = "".join(cell["source"]).split("\n")
+        exec("\n".join(lines), space)
+        shown = eval(last, space)
+        assert shown is not None and str(shown)
+
+
+def test_links_of_the_docs_lead_somewhere() -> None:
+    """Every relative link of README and docs has its file."""
+    import re
+
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    links = [(p, t) for p in pages for t in re.findall(r"\]\(([^)#:]+)\)", p.read_text("utf-8"))]
+    assert links
+    assert [(str(p), t) for p, t in links if not (p.parent / t).exists()] == []
+
+
+def test_every_command_and_question_of_the_readme_works() -> None:
+    """What the README tells people to type is known to the program."""
+    import re
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    names = re.findall(r"regen-kg query ([a-z-]+)", text)
+    assert names
+    assert all(queries.get(n) for n in names if not n.startswith("--"))
