@@ -6,8 +6,8 @@ import inspect
 import json
 
 import pytest
-from conftest import ROOT
 
+from conftest import ROOT
 from regen_kg import ask, queries
 from regen_kg.store import EmbeddedStore
 

@@ -18,8 +18,16 @@ import pyoxigraph as ox
 
 from regen_kg import __version__, analysis, charting, links, queries, reasoning, triples, validation
 from regen_kg.errors import BuildError, RegenKGError
-from regen_kg.iris import BASE, DCAT, DCTERMS, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, thing
-from regen_kg.layout import charted_dir, mappings_dir, ontology_dir, packaged_built_dir, packaged_charted_dir, queries_dir, user_data_dir
+from regen_kg.iris import BASE, DCAT, DCTERMS, ID, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, thing
+from regen_kg.layout import (
+    charted_dir,
+    mappings_dir,
+    ontology_dir,
+    packaged_built_dir,
+    packaged_charted_dir,
+    queries_dir,
+    user_data_dir,
+)
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import Terms, compile_ontology
@@ -150,7 +158,7 @@ def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> li
     add(dataset, DCTERMS + "license", ox.NamedNode("https://creativecommons.org/licenses/by/4.0/"))
     add(dataset, DCTERMS + "identifier", ox.Literal(digest))
     add(dataset, DCAT + "version", ox.Literal(__version__))
-    add(dataset, DCTERMS + "description", ox.Literal("The chart of facts of one scoping review; nothing in it was appraised for risk of bias. The licence covers this chart, not the review."))  # noqa: E501
+    add(dataset, DCTERMS + "description", ox.Literal("The chart of facts of one scoping review; nothing in it was appraised for risk of bias. The licence covers this chart, not the review."))
     add(dataset, DCTERMS + "source", ox.Literal(f"charted tables, sha256 {charted_digest}"))
     add(dataset, VOID + "triples", ox.Literal(str(sum(counts.values())), datatype=integer))
     for name, count in sorted(counts.items()):
@@ -189,7 +197,10 @@ def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[list[
     onto = [ox.Quad(t.subject, t.predicate, t.object, ontology_graph) for t in ontology]
     say("inferring types")
     inferred = reasoning.inferred_quads(ontology, inferred_classes, data)
-    quads = [*data, *onto, *inferred, *links.mapping_quads(links.read_mappings(mappings_dir(), terms)), *_query_quads()]
+    say("finding gaps and conflicts")
+    computed = analysis.computed_quads(chart, terms)
+    mappings = links.mapping_quads(links.read_mappings(mappings_dir(), terms))
+    quads = [*data, *onto, *inferred, *computed, *mappings, *_query_quads()]
     counts = Counter(q.graph_name.value for q in quads if isinstance(q.graph_name, ox.NamedNode))
     digest = input_digest(charted)
     quads += _dataset_quads(counts, digest, chart.digest)
@@ -330,9 +341,35 @@ def _say_on_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def packaged_is_charted(charted: Path) -> bool:
-    """Tell whether a charted folder is the packaged review."""
-    return charted.resolve() == packaged_charted_dir().resolve()
+def why(made: Build, thing_: str, klass: str) -> str:
+    """Explain why something belongs to a class: the axioms and statements from which it follows.
+
+    Parameters
+    ----------
+    made : Build
+        The build to look in.
+    thing_ : str
+        What stands behind `id/` in its IRI, e.g. `arm/gormeli-2015/saline`.
+    klass : str
+        The class's local name, e.g. `PlaceboArm`.
+
+    Raises
+    ------
+    BuildError
+        If the build doesn't know the thing or the class.
+    ReasoningError
+        If the membership doesn't follow.
+    """
+    me, kind = ox.NamedNode(ID + thing_), ox.NamedNode(RKG + klass)
+    native = made.store().native
+    graphs = {q.graph_name for q in native.quads_for_pattern(me, None, None, None)}
+    if not graphs:
+        raise BuildError(f'nothing is called "{thing_}"; write it like arm/gormeli-2015/saline')
+    if not any(native.quads_for_pattern(kind, _TYPE, None, None)):
+        raise BuildError(f'"{klass}" is no class of the ontology; write it like PlaceboArm')
+    left_out = {ox.NamedNode(named_graph(n)) for n in ("inferred", "computed", "mappings", "queries", "provenance")}
+    wanted = (graphs | {ox.NamedNode(named_graph("ontology"))}) - left_out
+    return reasoning.explain_membership([q.triple for q in native if q.graph_name in wanted], me.value, kind.value)
 
 
 def refresh(say: Callable[[str], None] = _say_on_stderr) -> None:

@@ -54,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
     explore.add_argument("--port", type=int, default=8501)
 
-    sub.add_parser("info", parents=[charted], help="say what is built, from what, and how large it is")
+    info = sub.add_parser("info", parents=[charted], help="say what is built, from what, and how large it is")
+    info.add_argument(
+        "--why", nargs=2, metavar=("THING", "CLASS"), help="explain an inference, e.g. --why arm/gormeli-2015/saline PlaceboArm"
+    )
     return parser
 
 
@@ -242,6 +245,9 @@ def _info(args: argparse.Namespace) -> int:
     from regen_kg import build, layout
 
     made = build.current(_path(args.charted), _say)
+    if args.why:
+        print(build.why(made, *args.why))
+        return 0
     m = made.manifest
     print(f"regen-kg      {m['package']}")
     print(f"charted from  {layout.charted_dir(args.charted)}  (layout {m['charted_layout']}, {sum(m['rows'].values()):,} rows)")

@@ -35,6 +35,11 @@ def packaged_built_dir() -> Path:
     return data_root() / "graph" / "built"
 
 
+def mappings_dir() -> Path:
+    """Return the SSSOM tables that travel with the package."""
+    return data_root() / "graph" / "mappings"
+
+
 def app_path() -> Path:
     """Return the Streamlit script of the explorer."""
     return data_root() / "app.py"

@@ -124,13 +124,16 @@ def known_values(store: Store, parameter: str) -> list[str]:
         "report": "?x a rkg:Report ; skos:notation ?v",
         "outcome": "?x a rkg:OutcomeMeasure ; skos:notation ?v",
         "technology": '?x rkg:listedAs "technology" ; skos:notation ?v',
+        "object": "?x a rkg:Mapping ; rkg:externalId ?v",
         "severity": 'VALUES ?v { "grave" "notable" "minor" }',
+        "type": "?x rdfs:subClassOf rkg:EvidenceGap ; skos:notation ?v",
         "placement": 'VALUES ?v { "population" "charted" }',
     }
     if parameter not in patterns:
         return []
     text = (
         "PREFIX rkg: <https://w3id.org/regen-kg/ontology#> PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
+        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> "
         f"SELECT DISTINCT ?v {{ {patterns[parameter]} }} ORDER BY ?v"
     )
     found = [row[0].value for row in store.query(text).rows if row[0]]

@@ -262,12 +262,12 @@ def inferred_quads(ontology: list[ox.Triple], hierarchy: list[ox.Triple], data: 
         if isinstance(asserted_class, ox.NamedNode):
             add(subject, asserted_class.value)
     for prop, domain in definitions.domains:
-        for subject in definitions.values[prop]:
-            if isinstance(subject, ox.NamedNode) and subject not in classes:
-                add(subject, domain.value)
+        for who in definitions.values[prop]:
+            if isinstance(who, ox.NamedNode) and who not in classes:
+                add(who, domain.value)
     for prop, reached in definitions.ranges:
-        for found in definitions.values[prop].values():
-            for value in found:
+        for values in definitions.values[prop].values():
+            for value in values:
                 add(value, reached.value)
     changed = True
     while changed:
