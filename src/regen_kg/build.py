@@ -35,6 +35,7 @@ from regen_kg.terms import Terms, compile_ontology
 CHARTED_LAYOUT = "1.0.0"
 _TYPE = ox.NamedNode(RDF + "type")
 _NQUADS = "regen-kg.nq"
+_MAKERS = ("charting", "triples", "reasoning", "links", "terms", "iris", "queries", "build")
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,13 @@ def _files_digest(*folders: Path) -> str:
 
 
 def input_digest(charted: Path) -> str:
-    """Return the hash of all that a build rests on: charted tables, ontology, queries, mappings and the package's version."""
-    parts = [charting.digest(charted), _files_digest(ontology_dir(), queries_dir(), mappings_dir()), __version__, CHARTED_LAYOUT]
+    """Return the hash of all that a build rests on: charted tables, ontology, queries, mappings, and the code that makes quads."""
+    code = hashlib.sha256()
+    here = Path(__file__).parent
+    for path in sorted([*(here / "analysis").glob("*.py"), *(here / f"{name}.py" for name in _MAKERS)]):
+        code.update(path.read_bytes())
+    files = _files_digest(ontology_dir(), queries_dir(), mappings_dir())
+    parts = [charting.digest(charted), files, code.hexdigest(), __version__, CHARTED_LAYOUT]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

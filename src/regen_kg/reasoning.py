@@ -306,12 +306,15 @@ def realise(triples: list[ox.Triple]) -> set[tuple[str, str]]:
             except owlready2.OwlReadyInconsistentOntologyError:
                 raise ReasoningError("inconsistent: " + explain_inconsistency(triples)) from None
             buffer = io.BytesIO()
-            world.as_rdflib_graph().serialize(buffer, format="nt")
+            world.as_rdflib_graph().serialize(buffer, format="nt", encoding="utf-8")
             world.close()
         finally:
             tempfile.tempdir = before
-    return {
-        (q.subject.value, q.object.value)
-        for q in ox.parse(buffer.getvalue(), format=ox.RdfFormat.N_TRIPLES)
-        if q.predicate == _TYPE and isinstance(q.subject, ox.NamedNode) and isinstance(q.object, ox.NamedNode)
-    }
+    quads = [q for q in ox.parse(buffer.getvalue(), format=ox.RdfFormat.N_TRIPLES) if isinstance(q.object, ox.NamedNode)]
+
+    def pairs(predicate: ox.NamedNode) -> set[tuple[str, str]]:
+        found = ((q.subject, q.object) for q in quads if q.predicate == predicate)
+        return {(s.value, o.value) for s, o in found if isinstance(s, ox.NamedNode) and isinstance(o, ox.NamedNode)}
+
+    above = closure(pairs(_SUBCLASS))  # owlready2 keeps the most specific types only
+    return {(who, name) for who, direct in pairs(_TYPE) for name in {direct, *above.get(direct, ())}}

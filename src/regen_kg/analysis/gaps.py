@@ -109,9 +109,7 @@ class _Finder:
             places = row.items("source")
             if technology not in row.items("technologies") or (places and all(p.startswith("S0.") for p in places)):
                 continue  # the abstract repeats the text and cites nothing
-            named = {
-                a for d in row.items("diseases") for a in (d, *self.e.terms.ancestors("condition", d))
-            }  # fmt: skip
+            named = {a for d in row.items("diseases") for a in (d, *self.e.terms.ancestors("condition", d))}
             if disease in named or (not named and not exact):
                 out.append((row["claim"], row["topic"], row["evidence_level"]))
         return out
@@ -138,7 +136,7 @@ class _Finder:
         near = self.around(t, d)
         preclinical = [c for c, _, level in self.claims(t, d, exact=False) if level == "preclinical"]
         clinical = [c for c, _, level in self.claims(t, d, exact=True) if level == "clinical"]
-        if preclinical and not clinical and not self.cell_claims_elsewhere(t, d):
+        if preclinical and not clinical and not self.only_general_claims(t, d):
             reason = f"{_VERDICT} in people: only preclinical work is named ({', '.join(preclinical)})"
             return self.gap("preclinical-only", t, d, reason, _cell_pattern(t, d), near=near)
         if why := self.implausible(t, d):
@@ -152,7 +150,7 @@ class _Finder:
             reason += f", though the review speaks of it ({', '.join(spoken)})"
         return self.gap("no-report", t, d, reason, _cell_pattern(t, d), near=near)
 
-    def cell_claims_elsewhere(self, t: str, d: str) -> bool:
+    def only_general_claims(self, t: str, d: str) -> bool:
         """Tell whether the preclinical claims are general while the technology has reports in other diseases."""
         named = [c for c, _, level in self.claims(t, d, exact=True) if level == "preclinical"]
         return not named and self.by_technology[t] > 0
@@ -178,7 +176,7 @@ class _Finder:
                 f"{cell} ?evidence rkg:reports ?study . OPTIONAL {{ ?evidence rkg:sampleSize ?n }} "
                 f"FILTER(COALESCE(?n, {SMALL}) >= {SMALL} || ?study != <{thing('study', min(s for s in studies if s))}>)"
             )
-            reason = f"{_VERDICT}: more than one study of {max(sizes)} participants (fewer than {SMALL})"
+            reason = f"{_VERDICT}: a second study, or one of {SMALL} participants or more; the only one has {max(sizes)}"
             yield self.gap("single-small-study", t, d, reason, pattern)
         if set(here) <= self.grave:
             pattern = (
@@ -292,9 +290,11 @@ def find_gaps(evidence: Evidence) -> list[GapOf]:
 
 def scope(evidence: Evidence) -> str:
     """Say how far the search for a gap reached: the review's own search, and the reports it names."""
+    searched = any(r["claim"] == "method-search" for r in evidence.chart.rows("claims"))
+    where = "PubMed, English, to 31 December 2024" if searched else "the charted tables; their search is not charted"
     claimed = {r.value("charted") for r in evidence.chart.rows("study-flow") if r["step"] == "included"} - {None}
     of = f" of {claimed.pop()} studies claimed" if len(claimed) == 1 else ""
-    return f"PubMed, English, to 31 December 2024; {len(evidence.reports)} reports named{of}; placed by population"
+    return f"{where}; {len(evidence.reports)} reports named{of}; placed by population"
 
 
 def gap_quads(evidence: Evidence) -> list[ox.Quad]:
