@@ -131,7 +131,11 @@ def test_each_gap_carries_a_proof_that_holds_and_could_fail(present: EmbeddedSto
     assert len(present.query(moved).rows) == 3
     swaps = [
         ("comparator-missing/hyaluronic-acid/plantar-fasciitis/inert-control", "HyaluronicAcid", "PlateletRichPlasma"),
-        ("not-applicable/autologous-chondrocyte-implantation/plantar-fasciitis", "PlantarFasciitis", "AnkleOsteoarthritis"),
+        (
+            "not-applicable/autologous-chondrocyte-implantation/plantar-fasciitis",
+            "PlantarFasciitis",
+            "AnkleOsteoarthritis",
+        ),
         ("no-comparative/platelet-rich-plasma/ligament-injury", "LigamentInjury", "PlantarFasciitis"),
         ("claim-without-row/platelet-rich-plasma/ligament-injury", "prp-grade-ii", "prp-pf-corticosteroid"),
         ("single-small-study/placental-tissue/achilles-tendon-injury", "AchillesTendonInjury", "PlantarFasciitis"),
@@ -142,7 +146,13 @@ def test_each_gap_carries_a_proof_that_holds_and_could_fail(present: EmbeddedSto
         if gap.startswith("claim"):
             probe = probe.replace("LigamentInjury", "PlantarFasciitis")
         assert present.query(probe).rows, gap
-    for kind in ("safety-not-charted", "follow-up-short", "outcome-domain-missing", "protocol-not-charted", "grave-notes-only"):
+    for kind in (
+        "safety-not-charted",
+        "follow-up-short",
+        "outcome-domain-missing",
+        "protocol-not-charted",
+        "grave-notes-only",
+    ):
         one = next(r for r in ask(present, "evidence-gaps", type=kind))
         probe = probes[one["gap"]]
         for slug, there in ((one["technology"], "HyaluronicAcid"), (one["disease"], "PlantarFasciitis")):
@@ -233,16 +243,24 @@ def test_conflicts_equal_those_worked_out_from_the_tables(present: EmbeddedStore
 
 def test_conflicts_of_the_review(present: EmbeddedStore) -> None:
     """Krogh's saline trial against Monto's series; Shetty against Tabrizi, both with corticosteroid; never Paget with Paget."""
-    rows = {(r["disease"], r["report_a"], r["report_b"]): r for r in ask(present, "conflicts") if r["technology"] == PRP}
+    rows = {
+        (r["disease"], r["report_a"], r["report_b"]): r for r in ask(present, "conflicts") if r["technology"] == PRP
+    }
     krogh = rows[ACH, "krogh-2016", "monto-2012"]
     assert krogh["kind"] == "uncontrolled-controlled"
     assert (krogh["comparator_a"], krogh["comparator_b"]) == ("saline-injection", "")
     assert (krogh["direction_a"], krogh["direction_b"]) == ("no-difference", "within-arm-improvement")
     assert "design: 2 arms / 1 arm" in krogh["candidate_explanations"].split("|")
     shetty = rows[PF, "shetty-2019", "tabrizi-2020"]
-    assert (shetty["kind"], shetty["direction_a"], shetty["direction_b"]) == ("direct", "favours-technology", "favours-comparator")
+    assert (shetty["kind"], shetty["direction_a"], shetty["direction_b"]) == (
+        "direct",
+        "favours-technology",
+        "favours-comparator",
+    )
     assert "time-point: 18 months / 5.52 months" in shetty["candidate_explanations"].split("|")
-    assert any(x.startswith("condition-subtype: ") and "obese" in x for x in shetty["candidate_explanations"].split("|"))
+    assert any(
+        x.startswith("condition-subtype: ") and "obese" in x for x in shetty["candidate_explanations"].split("|")
+    )
     assert (OA, "paget-2021", "paget-2023") not in rows
     assert not {"xiong-2023", "laohajaroensombat-2023"} & {r for key in rows for r in key}
 
@@ -287,14 +305,20 @@ def test_directions_by_outcome(present: EmbeddedStore) -> None:
         (r["report"], r["technology"]) for r in ask(present, "directions")
     }
     paget = next(r for r in rows if r["report"] == "paget-2023" and r["outcome_measure"] == "aofas")
-    assert (paget["comparator"], paget["months"], paget["direction"]) == ("saline-injection", "11.96", "favours-comparator")
+    assert (paget["comparator"], paget["months"], paget["direction"]) == (
+        "saline-injection",
+        "11.96",
+        "favours-comparator",
+    )
     sides = {r["technology"]: (r["direction"], r["comparator"]) for r in rows if r["report"] == "desando-2017"}
     assert sides == {
         "autologous-chondrocyte-implantation": ("favours-technology", "bone-marrow-aspirate-concentrate"),
         "bone-marrow-aspirate-concentrate": ("favours-comparator", "autologous-chondrocyte-implantation"),
     }
     fallback = [r for r in rows if r["report"] == "salk-2005"]
-    assert [(r["outcome_measure"], r["direction"], r["basis"]) for r in fallback] == [("", "within-arm-improvement", "conclusion")]
+    assert [(r["outcome_measure"], r["direction"], r["basis"]) for r in fallback] == [
+        ("", "within-arm-improvement", "conclusion")
+    ]
     assert all(r["source"] and r["disease"] and r["direction"] for r in rows)
 
 

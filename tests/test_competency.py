@@ -76,10 +76,17 @@ def test_arm_sums(review: EmbeddedStore) -> None:
     """Hannon's arms hold 56 of 34; Paget 2023 prints no n per arm; Abas has one arm."""
     rows = {r["report"]: r for r in ask(review, "arm-sums")}
     assert len(rows) == 61
-    assert rows["hannon-2016"] == {"report": "hannon-2016", "sample_size": "34", "sum_of_arms": "56", "status": "mismatch"}
+    assert rows["hannon-2016"] == {
+        "report": "hannon-2016",
+        "sample_size": "34",
+        "sum_of_arms": "56",
+        "status": "mismatch",
+    }
     assert [r for r, x in rows.items() if x["status"] == "mismatch"] == ["hannon-2016"]
     assert rows["paget-2021"]["status"] == "match"
-    assert {rows[r]["status"] for r in ("paget-2023", "zelen-2013", "raeissadat-2020", "rowden-2015")} == {"not-checkable"}
+    assert {rows[r]["status"] for r in ("paget-2023", "zelen-2013", "raeissadat-2020", "rowden-2015")} == {
+        "not-checkable"
+    }
     assert {rows[r]["status"] for r in ("abas-2022", "natali-2021", "sun-2006", "kumai-2014")} == {"single-arm"}
 
 
@@ -200,7 +207,12 @@ def test_a_number_and_its_place(review: EmbeddedStore) -> None:
 def test_the_lost_sign_of_paget(review: EmbeddedStore) -> None:
     """4 points with an interval from -7 to -1: charted as printed, noted, not repaired."""
     row = next(r for r in ask(review, "results", report="paget-2023") if r["value"] == "4")
-    assert (row["ci"], row["p"], row["p_scope"], row["direction"]) == ("-7 to -1", "=0.02", "between", "favours-comparator")
+    assert (row["ci"], row["p"], row["p_scope"], row["direction"]) == (
+        "-7 to -1",
+        "=0.02",
+        "between",
+        "favours-comparator",
+    )
     assert row["noted"] == "true"
 
 

@@ -290,3 +290,17 @@ def test_data_layer_knows_no_streamlit():
 def test_app_is_short():
     """app.py draws nothing itself."""
     assert len((ROOT / "app.py").read_text("utf-8").splitlines()) <= 40
+
+
+def test_who_contradicts_whom_on_prp_in_the_achilles_tendon(open_page):
+    """The conflicts page names Krogh against Monto, each with its direction, and what differs."""
+    text = on_screen(open_page("conflicts", technology="platelet-rich-plasma", disease="achilles-tendon-injury"))
+    assert "krogh-2016" in text and "monto-2012" in text
+    assert "no difference" in text and "What differs" in text
+
+
+def test_an_empty_cell_shows_its_gap(open_page):
+    """HA in ligament injury: the cell says of which type its gap is, and where the nearest evidence is."""
+    text = on_screen(open_page("gap_map", technology="hyaluronic-acid", disease="ligament-injury"))
+    assert "no report tests hyaluronic-acid in ligament-injury" in text
+    assert "hyaluronic-acid in ankle-osteoarthritis: 7 reports" in text

@@ -145,5 +145,7 @@ def test_tables_pass_sssom() -> None:
     import sys
 
     for path in sorted(MAPPINGS.glob("*.sssom.tsv")):
-        done = subprocess.run([sys.executable, "-m", "sssom.cli", "validate", str(path)], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "sssom.cli", "validate", str(path)], capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr

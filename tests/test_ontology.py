@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
-from conftest import ROOT
 
+from conftest import ROOT
 from regen_kg import reasoning
 from regen_kg.errors import TermError
-from regen_kg.iris import OWL, PREFIXES, RDF, RDFS, RKG, SKOS
+from regen_kg.iris import PREFIXES, RDF, RDFS, RKG
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import Terms, compile_ontology
 
@@ -128,7 +128,7 @@ def test_the_report_looks_at_terms(ontology: list[ox.Triple]) -> None:
 
 def test_defined_classes_are_used(review: EmbeddedStore) -> None:
     """There are at least 12 defined classes; those without a member in the review are known by name."""
-    answer = review.query(HEAD + "SELECT ?x (COUNT(DISTINCT ?i) AS ?n) { ?x owl:equivalentClass ?e FILTER(isIRI(?x)) OPTIONAL { ?i a ?x } } GROUP BY ?x")  # noqa: E501
+    answer = review.query(HEAD + "SELECT ?x (COUNT(DISTINCT ?i) AS ?n) { ?x owl:equivalentClass ?e FILTER(isIRI(?x)) OPTIONAL { ?i a ?x } } GROUP BY ?x")
     counts = {row[0].value.removeprefix(RKG): int(row[1].value) for row in answer.rows if row[0] and row[1]}
     assert len(counts) >= 12
     assert {"PlaceboControlledStudy", "HeadToHeadStudy", "CombinationArm", "CellBasedTherapy", "UncontrolledStudy"} <= set(counts)

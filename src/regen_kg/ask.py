@@ -32,12 +32,17 @@ def _store() -> Store:
 
 def _function(saved: queries.SavedQuery) -> Callable[..., list[Any]]:
     name = saved.name.replace("-", "_")
-    row = make_dataclass("".join(w.capitalize() for w in name.split("_")) + "Row", [(c, str) for c in saved.columns], frozen=True)
+    row = make_dataclass(
+        "".join(w.capitalize() for w in name.split("_")) + "Row", [(c, str) for c in saved.columns], frozen=True
+    )
 
     def ask(store: Store | None = None, **values: str) -> list[Any]:
         return [row(**cells) for cells in queries.run(store or _store(), saved, values)]
 
-    parameters = [inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str) for p in saved.parameters]
+    parameters = [
+        inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str)
+        for p in saved.parameters
+    ]
     store = inspect.Parameter("store", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
     ask.__signature__ = inspect.Signature([store, *parameters])  # type: ignore[attr-defined]
     ask.__name__ = ask.__qualname__ = name

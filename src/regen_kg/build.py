@@ -160,11 +160,21 @@ def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> li
     integer = ox.NamedNode(XSD + "integer")
     add(dataset, RDF + "type", ox.NamedNode(DCAT + "Dataset"))
     add(dataset, RDF + "type", ox.NamedNode(VOID + "Dataset"))
-    add(dataset, DCTERMS + "title", ox.Literal("regen-kg: evidence on regenerative medicine for the foot and ankle", language="en"))
+    add(
+        dataset,
+        DCTERMS + "title",
+        ox.Literal("regen-kg: evidence on regenerative medicine for the foot and ankle", language="en"),
+    )
     add(dataset, DCTERMS + "license", ox.NamedNode("https://creativecommons.org/licenses/by/4.0/"))
     add(dataset, DCTERMS + "identifier", ox.Literal(digest))
     add(dataset, DCAT + "version", ox.Literal(__version__))
-    add(dataset, DCTERMS + "description", ox.Literal("The chart of facts of one scoping review; nothing in it was appraised for risk of bias. The licence covers this chart, not the review."))
+    add(
+        dataset,
+        DCTERMS + "description",
+        ox.Literal(
+            "The chart of facts of one scoping review; nothing in it was appraised for risk of bias. The licence covers this chart, not the review."
+        ),
+    )
     add(dataset, DCTERMS + "source", ox.Literal(f"charted tables, sha256 {charted_digest}"))
     add(dataset, VOID + "triples", ox.Literal(str(sum(counts.values())), datatype=integer))
     for name, count in sorted(counts.items()):
@@ -178,7 +188,9 @@ def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> li
     return out
 
 
-def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[list[ox.Quad], list[Finding], dict[str, Any]]:
+def assemble(
+    charted: Path, say: Callable[[str], None] = _silent
+) -> tuple[list[ox.Quad], list[Finding], dict[str, Any]]:
     """Read, turn into quads, infer and validate; write nothing.
 
     Returns
@@ -212,15 +224,20 @@ def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[list[
     quads += _dataset_quads(counts, digest, chart.digest)
     say("checking consistency with HermiT, and the shapes with SHACL")
     with ThreadPoolExecutor(1) as pool:  # HermiT is a process of its own
-        consistent = pool.submit(reasoning.check_consistency, [*ontology, *(q.triple for q in data)])
+        portions = [[*ontology, *portion] for portion in reasoning.portions(data)]
+        consistent = pool.map(reasoning.check_consistency, portions)
         store = ox.Store()
         store.bulk_extend([*data, *onto, *inferred])
         findings = validation.shacl_findings(store, ontology_dir() / "shapes")
-        consistent.result()
+        list(consistent)  # raises what a portion raised
     findings += validation.chart_findings(chart, validation.scale_ends(store))
     if "reports" in chart.tables:
         for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):
-            findings.append(Finding("shape-without-focus", "info", "", None, "", "", f"{shape} found nothing to look at", RKG + shape))
+            findings.append(
+                Finding(
+                    "shape-without-focus", "info", "", None, "", "", f"{shape} found nothing to look at", RKG + shape
+                )
+            )
     manifest = {
         "package": __version__,
         "charted_layout": CHARTED_LAYOUT,
@@ -242,7 +259,9 @@ def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None
     prefixes = dict(PREFIXES)
     (folder / "regen-kg.trig").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.TRIG, prefixes=prefixes) or b"")
     (folder / "regen-kg.ttl").write_bytes(ox.serialize(merged, format=ox.RdfFormat.TURTLE, prefixes=prefixes) or b"")
-    (folder / "regen-kg.jsonld").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.JSON_LD, prefixes=prefixes) or b"")
+    (folder / "regen-kg.jsonld").write_bytes(
+        ox.serialize(ordered, format=ox.RdfFormat.JSON_LD, prefixes=prefixes) or b""
+    )
     files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
     text = json.dumps({**manifest, "files": files}, indent=1, sort_keys=True)
     (folder / "manifest.json").write_text(text + "\n", "utf-8", newline="\n")

@@ -44,7 +44,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     try:
         described: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
-        raise ChartingError([f"datapackage.json: cannot be read ({err}); copy it from the packaged charted data"]) from err
+        raise ChartingError(
+            [f"datapackage.json: cannot be read ({err}); copy it from the packaged charted data"]
+        ) from err
     return described
 
 
@@ -74,7 +76,9 @@ def _decode(path: Path, faults: list[str]) -> str | None:
         return None
 
 
-def _cell(name: str, number: int, fld: Field, text: str, known: Known, faults: list[str]) -> tuple[str | None, tuple[str, ...]]:
+def _cell(
+    name: str, number: int, fld: Field, text: str, known: Known, faults: list[str]
+) -> tuple[str | None, tuple[str, ...]]:
     """Check one cell; return its status word, if it is one, and its items, if it is a list."""
     column = fld["name"]
     where = f"{name}, row {number}, column {column}"
@@ -85,7 +89,9 @@ def _cell(name: str, number: int, fld: Field, text: str, known: Known, faults: l
         faults.append(f"{where}: {len(text):,} characters; at most {MAX_CELL:,} are allowed")
         return None, ()
     if not text.strip():
-        faults.append(f"{where}: blank; write the value or a status word ({', '.join(allowed) or 'none is allowed here, so the value'})")
+        faults.append(
+            f"{where}: blank; write the value or a status word ({', '.join(allowed) or 'none is allowed here, so the value'})"
+        )
         return None, ()
     if text != text.strip():
         faults.append(f'{where}: "{shown}" has blanks at its ends; remove them')
@@ -164,7 +170,9 @@ def _table(folder: Path, resource: dict[str, Any], known: Known, faults: list[st
     seen: dict[tuple[str, ...], int] = {}
     for number, cells in enumerate(lines[1:], start=2):
         if len(cells) != len(names):
-            faults.append(f"{name}, row {number}: {len(cells)} cells, the header has {len(names)}; check commas and quotation marks")
+            faults.append(
+                f"{name}, row {number}: {len(cells)} cells, the header has {len(names)}; check commas and quotation marks"
+            )
             continue
         missing: dict[str, str] = {}
         lists: dict[str, tuple[str, ...]] = {}
@@ -177,7 +185,9 @@ def _table(folder: Path, resource: dict[str, Any], known: Known, faults: list[st
         row = Row(resource["name"], number, dict(zip(names, cells, strict=True)), missing, lists)
         key = tuple(row[c] for c in resource["schema"]["primaryKey"])
         if key in seen:
-            faults.append(f'{name}, row {number}: "{" / ".join(key)}" stands already in row {seen[key]}; give it another id or remove one')
+            faults.append(
+                f'{name}, row {number}: "{" / ".join(key)}" stands already in row {seen[key]}; give it another id or remove one'
+            )
         seen[key] = number
         rows.append(row)
     return tuple(rows)
@@ -246,7 +256,9 @@ def read_chart(folder: Path, known: Known) -> Chart:
     tables = {r["name"]: _table(folder, r, known, faults) for r in description["resources"]}
     expected = {r["path"] for r in description["resources"]}
     for stray in sorted(p.name for p in folder.glob("*.csv") if p.name not in expected):
-        faults.append(f"{stray}: no such table in datapackage.json{_nearest(stray, expected)}; rename or remove the file")
+        faults.append(
+            f"{stray}: no such table in datapackage.json{_nearest(stray, expected)}; rename or remove the file"
+        )
     if not faults:
         _references(description, tables, faults)
     if faults:

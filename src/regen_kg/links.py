@@ -192,7 +192,10 @@ def _row(
         fault("mapping_justification", "is no justification; write like semapv:ManualMappingCuration")
     confidence = row.get("confidence", "")
     if not (confidence == "" if near_miss else re.fullmatch(r"0\.\d+|1(\.0+)?", confidence)):
-        fault("confidence", "should be empty for a near miss" if near_miss else "should be a number from 0 to 1, like 0.95")
+        fault(
+            "confidence",
+            "should be empty for a near miss" if near_miss else "should be a number from 0 to 1, like 0.95",
+        )
     if len(faults) > before or term is None:
         return None
     return Mapping(

@@ -80,7 +80,9 @@ def parse(name: str, text: str) -> SavedQuery:
     for line in heads.get("param", []):
         found = re.fullmatch(r"(\w+) (slug|string): (.+)", line)
         if not found or f"VALUES ?{found.group(1)} {{" not in text:
-            raise QueryError(f"{name}.rq: parameter line '{line}' should be 'name slug: meaning', with a VALUES line in the pattern")
+            raise QueryError(
+                f"{name}.rq: parameter line '{line}' should be 'name slug: meaning', with a VALUES line in the pattern"
+            )
         parameters.append(Parameter(*found.groups()))
     raw = [c.strip() for c in heads["columns"][0].split(",")]
     return SavedQuery(
@@ -176,7 +178,8 @@ def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None
             raise QueryError(f'parameter {name}: "{value}" is not known{hint}')
     answer = store.query(text)
     return [
-        {c: (_sorted_list(v) if c in query.lists else v) for c, v in row.items()} for row in plain_rows(answer, query.columns)
+        {c: (_sorted_list(v) if c in query.lists else v) for c, v in row.items()}
+        for row in plain_rows(answer, query.columns)
     ]
 
 

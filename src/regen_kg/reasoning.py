@@ -67,7 +67,11 @@ def infer_hierarchy(triples: list[ox.Triple]) -> list[ox.Triple]:
     import owlready2
 
     owlready2.JAVA_EXE = java()
-    named = {t.subject for t in triples if t.predicate == _TYPE and t.object == _CLASS and isinstance(t.subject, ox.NamedNode)}
+    named = {
+        t.subject
+        for t in triples
+        if t.predicate == _TYPE and t.object == _CLASS and isinstance(t.subject, ox.NamedNode)
+    }
     stated = {(t.subject, t.object) for t in triples if t.predicate == _SUBCLASS}
     with tempfile.TemporaryDirectory() as folder:  # owlready2 leaves its file behind when it raises
         before, tempfile.tempdir = tempfile.tempdir, folder
@@ -90,7 +94,12 @@ def infer_hierarchy(triples: list[ox.Triple]) -> list[ox.Triple]:
             tempfile.tempdir = before
     found = set()
     for quad in ox.parse(buffer.getvalue(), format=ox.RdfFormat.N_TRIPLES):
-        if quad.predicate == _SUBCLASS and quad.subject in named and quad.object in named and quad.subject != quad.object:
+        if (
+            quad.predicate == _SUBCLASS
+            and quad.subject in named
+            and quad.object in named
+            and quad.subject != quad.object
+        ):
             if (quad.subject, quad.object) not in stated:
                 found.add(ox.Triple(quad.subject, _SUBCLASS, quad.object))
     return sorted(found, key=str)
@@ -105,7 +114,24 @@ def _run(jars: str, main: str, arguments: list[str], triples: Iterable[ox.Triple
         path.write_bytes(ntriples(triples))
         classpath = ":".join(str(p) for p in sorted((home / jars).glob("*.jar")))
         command = [java(), "-Xmx1g", "-cp", classpath, main, *arguments, path.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        except subprocess.TimeoutExpired:
+            raise ReasoningError(
+                f"the reasoner ({main}) did not finish within 300 seconds; nothing was built"
+            ) from None
+
+
+def portions(data: Iterable[ox.Quad], size: int = 100) -> list[list[ox.Triple]]:
+    """Split charted data for the consistency check: `size` named graphs at a time, since reports share no individuals.
+
+    HermiT's time grows faster than the data; what is said of two reports together (notes, claims) holds no class axiom.
+    """
+    graphs: dict[str, list[ox.Triple]] = defaultdict(list)
+    for quad in data:
+        graphs[str(quad.graph_name)].append(quad.triple)
+    names = sorted(graphs)
+    return [[t for name in names[i : i + size] for t in graphs[name]] for i in range(0, len(names), size)] or [[]]
 
 
 def check_consistency(triples: list[ox.Triple]) -> None:
@@ -137,7 +163,9 @@ def explain_membership(triples: Iterable[ox.Triple], individual: str, klass: str
     ReasoningError
         If it does not follow.
     """
-    done = _run("pellet", "pellet.Pellet", ["explain", "--ignore-imports", "--instance", f"{individual},{klass}"], triples)
+    done = _run(
+        "pellet", "pellet.Pellet", ["explain", "--ignore-imports", "--instance", f"{individual},{klass}"], triples
+    )
     if "Explanation(s):" not in done.stdout:
         raise ReasoningError(f"{individual} is not inferred to be a {klass}")
     return done.stdout.split("Explanation(s):")[-1].strip()
@@ -310,7 +338,9 @@ def realise(triples: list[ox.Triple]) -> set[tuple[str, str]]:
             world.close()
         finally:
             tempfile.tempdir = before
-    quads = [q for q in ox.parse(buffer.getvalue(), format=ox.RdfFormat.N_TRIPLES) if isinstance(q.object, ox.NamedNode)]
+    quads = [
+        q for q in ox.parse(buffer.getvalue(), format=ox.RdfFormat.N_TRIPLES) if isinstance(q.object, ox.NamedNode)
+    ]
 
     def pairs(predicate: ox.NamedNode) -> set[tuple[str, str]]:
         found = ((q.subject, q.object) for q in quads if q.predicate == predicate)

@@ -69,7 +69,9 @@ def refuse_unsafe(text: str) -> None:
         raise QueryError("the query holds a \\u escape; write the character itself")
     found = _REFUSED.search(_BLANKED.sub(" ", text))
     if found:
-        raise QueryError(f"{found.group(1).upper()} is refused: the graph is read-only and queries stay on this machine")
+        raise QueryError(
+            f"{found.group(1).upper()} is refused: the graph is read-only and queries stay on this machine"
+        )
 
 
 def _term(node: object) -> Term | None:
@@ -137,7 +139,9 @@ class RemoteStore:
 
     def __init__(self, endpoint: str, timeout: int = 30) -> None:
         if not re.match(r"https?://[^@\s]+$", endpoint):
-            raise QueryError(f'"{endpoint}" is no endpoint address; give it like http://localhost:7878/query, without a password')
+            raise QueryError(
+                f'"{endpoint}" is no endpoint address; give it like http://localhost:7878/query, without a password'
+            )
         self.endpoint = endpoint
         self.timeout = timeout
 

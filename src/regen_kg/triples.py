@@ -188,7 +188,9 @@ def flow_numbers(rows: tuple[Row, ...]) -> dict[tuple[str, str], int | None]:
                     sign = 1 if token == "+" else -1
                     continue
                 if (row["account"], token) not in charted:
-                    raise ValueError(f'study-flow.csv, row {row.number}, column computed_from: no step "{token}" in account {row["account"]}')
+                    raise ValueError(
+                        f'study-flow.csv, row {row.number}, column computed_from: no step "{token}" in account {row["account"]}'
+                    )
                 part = charted[row["account"], token]
                 if part is None:
                     total = None
@@ -277,7 +279,9 @@ def _arm(w: _Writer, row: Row, report: Row, known: _Reports) -> None:
     w.link(me, "ofReport", thing("report", row["report"]))
     w.link(thing("study", report["study"]), "hasArm", me)
     w.listed(me, "armRole", "arm-role", row["role"])
-    inherited = len(known.arms[row["report"]]) == 1 and row.value("n") is None and report.value("sample_size") is not None
+    inherited = (
+        len(known.arms[row["report"]]) == 1 and row.value("n") is None and report.value("sample_size") is not None
+    )
     w.integer(me, "n", report["sample_size"] if inherited else row.value("n"))
     status = "inherited" if inherited else row.missing.get("n", "charted")
     w.text(me, "nStatus", status)

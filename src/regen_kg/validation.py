@@ -90,7 +90,8 @@ def idle_shapes(store: ox.Store, shapes_dir: Path) -> list[str]:
     idle = []
     for shape, target in sorted(shapes.subject_objects(sh.targetClass), key=str):
         found = store.query(
-            f"ASK {{ ?x a/<http://www.w3.org/2000/01/rdf-schema#subClassOf>* <{target}> }}", use_default_graph_as_union=True
+            f"ASK {{ ?x a/<http://www.w3.org/2000/01/rdf-schema#subClassOf>* <{target}> }}",
+            use_default_graph_as_union=True,
         )
         if not found:
             idle.append(_local(str(shape)))
@@ -126,7 +127,11 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
     for row in chart.rows("reports"):
         sample = row.value("sample_size")
         total = sum(n for n, _ in arms.get(row["report"], []))
-        if sample is not None and total > int(sample) and (row["report"], "arms-against-sample-size") not in noted_reports:
+        if (
+            sample is not None
+            and total > int(sample)
+            and (row["report"], "arms-against-sample-size") not in noted_reports
+        ):
             out.append(
                 Finding(
                     "arm-sum-above-sample-size", "violation", "reports.csv", row.number, "sample_size", sample,
@@ -137,7 +142,17 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
     with_components = {(a, c) for a, _, c in listed}
     for row in chart.rows("arms"):
         if (row["report"], row["arm"]) not in with_components:
-            out.append(Finding("arm-without-component", "violation", "arms.csv", row.number, "arm", row["arm"], "the arm receives nothing; add its components to components.csv, control-not-described if the review does not say"))
+            out.append(
+                Finding(
+                    "arm-without-component",
+                    "violation",
+                    "arms.csv",
+                    row.number,
+                    "arm",
+                    row["arm"],
+                    "the arm receives nothing; add its components to components.csv, control-not-described if the review does not say",
+                )
+            )
     for row in chart.rows("results"):
         key = f"{row['report']}/{row['result']}"
         value = row.value("value")
@@ -148,20 +163,67 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
             for measure in row.items("outcome_measures"):
                 low, high = scales.get(measure, (None, None))
                 if (low is not None and number < low) or (high is not None and number > high):
-                    out.append(Finding("value-outside-scale", "violation", "results.csv", row.number, "value", value, f"outside the scale of {measure} ({low} to {high}); correct it, or add a note that touches {key}"))
+                    out.append(
+                        Finding(
+                            "value-outside-scale",
+                            "violation",
+                            "results.csv",
+                            row.number,
+                            "value",
+                            value,
+                            f"outside the scale of {measure} ({low} to {high}); correct it, or add a note that touches {key}",
+                        )
+                    )
         lower, upper = row.value("ci_lower"), row.value("ci_upper")
-        if lower is not None and upper is not None and key not in noted_results and not Decimal(lower) <= number <= Decimal(upper):
-            out.append(Finding("value-outside-interval", "violation", "results.csv", row.number, "value", value, f"outside its own interval, {lower} to {upper}; correct it, or add a note that touches {key}"))
-    have: dict[str, set[str]] = {t: {r["report"] for r in chart.rows(t)} for t in ("populations", "safety", "directions")}
+        if (
+            lower is not None
+            and upper is not None
+            and key not in noted_results
+            and not Decimal(lower) <= number <= Decimal(upper)
+        ):
+            out.append(
+                Finding(
+                    "value-outside-interval",
+                    "violation",
+                    "results.csv",
+                    row.number,
+                    "value",
+                    value,
+                    f"outside its own interval, {lower} to {upper}; correct it, or add a note that touches {key}",
+                )
+            )
+    have: dict[str, set[str]] = {
+        t: {r["report"] for r in chart.rows(t)} for t in ("populations", "safety", "directions")
+    }
     for row in chart.rows("reports"):
         for table, reports in have.items():
             if row["report"] not in reports:
-                out.append(Finding(f"report-without-{table}", "violation", "reports.csv", row.number, "report", row["report"], f"no row in {table}.csv; add one (its status may be not-charted)"))
+                out.append(
+                    Finding(
+                        f"report-without-{table}",
+                        "violation",
+                        "reports.csv",
+                        row.number,
+                        "report",
+                        row["report"],
+                        f"no row in {table}.csv; add one (its status may be not-charted)",
+                    )
+                )
     results = {f"{r['report']}/{r['result']}" for r in chart.rows("results")}
     for note in chart.rows("notes"):
         for item in note.items("results"):
             if item not in results:
-                out.append(Finding("note-on-unknown-result", "violation", "notes.csv", note.number, "results", item, "no such result in results.csv; write it as report/rN"))
+                out.append(
+                    Finding(
+                        "note-on-unknown-result",
+                        "violation",
+                        "notes.csv",
+                        note.number,
+                        "results",
+                        item,
+                        "no such result in results.csv; write it as report/rN",
+                    )
+                )
     return sort_findings(out)
 
 
@@ -188,7 +250,9 @@ def report_text(findings: list[Finding], form: str) -> str:
             sev = {"violation": "Violation", "warning": "Warning", "info": "Info"}[f.severity]
             focus = f"<{f.focus}>" if f.focus.startswith("http") else f"<{ID}row/{f.file}/{f.row or 0}>"
             lines.append(f"{report} sh:result {node} .")
-            lines.append(f"{node} a sh:ValidationResult ; sh:resultSeverity sh:{sev} ; sh:focusNode {focus} ; sh:resultMessage {ox.Literal(f.line())} .")
+            lines.append(
+                f"{node} a sh:ValidationResult ; sh:resultSeverity sh:{sev} ; sh:focusNode {focus} ; sh:resultMessage {ox.Literal(f.line())} ."
+            )
         return "\n".join(lines) + "\n"
     if not findings:
         return ""

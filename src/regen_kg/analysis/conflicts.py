@@ -118,7 +118,8 @@ def find_conflicts(evidence: Evidence) -> list[ConflictOf]:
             if evidence.study(a) == evidence.study(b) or not (ways & BENEFIT and ways & NO_BENEFIT):
                 continue
             told = tuple(
-                f"{name}: {x} / {y}".replace("|", ",") for name, x, y in _differences(evidence, technology, disease, a, b)
+                f"{name}: {x} / {y}".replace("|", ",")
+                for name, x, y in _differences(evidence, technology, disease, a, b)
             )
             kind = _kind(evidence, technology, a, b)
             out.append(ConflictOf(kind, technology, disease, a, b, told or (_UNEXPLAINED,)))

@@ -22,7 +22,9 @@ class Evidence:
         self.diseases = [t.slug for t in terms.all("condition") if t.parent is None]
         self.reports: dict[str, Row] = {r["report"]: r for r in chart.rows("reports")}
         self.conditions: dict[str, list[Row]] = defaultdict(list)
-        self.directions: dict[tuple[str, str], Row] = {(r["report"], r["technology"]): r for r in chart.rows("directions")}
+        self.directions: dict[tuple[str, str], Row] = {
+            (r["report"], r["technology"]): r for r in chart.rows("directions")
+        }
         self.cells: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.arms: dict[str, set[str]] = defaultdict(set)
         self.components: dict[str, list[Row]] = defaultdict(list)

@@ -176,12 +176,12 @@ class _Finder:
                 f"{cell} ?evidence rkg:reports ?study . OPTIONAL {{ ?evidence rkg:sampleSize ?n }} "
                 f"FILTER(COALESCE(?n, {SMALL}) >= {SMALL} || ?study != <{thing('study', min(s for s in studies if s))}>)"
             )
-            reason = f"{_VERDICT}: a second study, or one of {SMALL} participants or more; the only one has {max(sizes)}"
+            reason = (
+                f"{_VERDICT}: a second study, or one of {SMALL} participants or more; the only one has {max(sizes)}"
+            )
             yield self.gap("single-small-study", t, d, reason, pattern)
         if set(here) <= self.grave:
-            pattern = (
-                f'{cell} MINUS {{ ?note a rkg:QualityNote ; rkg:severity/skos:notation "grave" ; rkg:touches ?evidence }}'
-            )
+            pattern = f'{cell} MINUS {{ ?note a rkg:QualityNote ; rkg:severity/skos:notation "grave" ; rkg:touches ?evidence }}'
             yield self.gap("grave-notes-only", t, d, f"{_VERDICT}: a report without a grave note", pattern)
         yield from self.unsupported(t, d)
         yield from self.outcomes(t, d, here)
@@ -245,7 +245,10 @@ class _Finder:
 
     def outcomes(self, t: str, d: str, here: list[str]) -> Iterator[GapOf]:
         """Yield one gap for the outcome domains that no report of a cell measures."""
-        known = {m.slug: ("activity" if m.slug in _RETURN else self.e.domain(m.slug)) for m in self.e.terms.all("outcome-measure")}
+        known = {
+            m.slug: ("activity" if m.slug in _RETURN else self.e.domain(m.slug))
+            for m in self.e.terms.all("outcome-measure")
+        }
         measured = {known[m] for r in here for m in self.e.measures(r)}
         missing = [x for x in (*_ASKED, *_ALSO) if x not in measured]
         if set(missing) & set(_ASKED):

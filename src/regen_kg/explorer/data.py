@@ -172,6 +172,11 @@ def items(cell: str) -> list[str]:
     return [i for i in cell.split("|") if i]
 
 
+def cell_gaps(store: Store, technology: str, disease: str) -> list[Row]:
+    """Return the gaps of a cell, the gravest first, one per row."""
+    return [g for g in ask(store, "evidence-gaps") if (g["technology"], g["disease"]) == (technology, disease)]
+
+
 def cell_reports(rows: Sequence[Row], technology: str, disease: str, placement: str) -> list[Row]:
     """Return the reports that one cell of the gap map counts."""
     column = "diseases" if placement == "population" else "placed_under"

@@ -13,6 +13,7 @@ _PAGES = {
     "overview": ("Overview", "overview"),
     "gap_map": ("Gap map", "gap-map"),
     "reports": ("Reports", "reports"),
+    "conflicts": ("Conflicts", "conflicts"),
     "quality": ("Quality", "quality"),
     "safety": ("Safety", "safety"),
     "ask": ("Ask", "ask"),

@@ -57,6 +57,15 @@ if technology and disease:
     else:
         named = len(data.reports(store))
         st.info(widgets.escaped(data.empty_cell_sentence(technologies[technology], diseases[disease], named)))
+    gaps = data.cell_gaps(store, technology, disease)
+    st.header("What is missing here", anchor=False)
+    st.caption(
+        "By the population that was studied; each gap is a node with the query that found it (question evidence-gaps)."
+    )
+    if gaps:
+        widgets.table(["type", "reason", "nearest"], gaps, {"type": widgets.list_words, "reason": widgets.list_text, "nearest": widgets.list_text}, {"nearest": "Nearest evidence"})  # fmt: skip
+    else:
+        st.info("No gap of a defined type was found in this cell.")
 else:
     st.info("No cell is chosen. Click one, or choose a technology and a disease.")
 

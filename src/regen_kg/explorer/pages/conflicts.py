@@ -1,0 +1,62 @@
+"""Which reports point in different directions, and what differs between them."""
+
+import streamlit as st
+
+from regen_kg.explorer import data, widgets
+
+made, store = widgets.opened()
+widgets.heading(
+    "Conflicts", "Pairs of reports on one technology and disease that point in different directions, and what differs."
+)
+st.info(
+    "One report of each pair points to benefit, the other to no difference or to the comparator. What differs is listed as a "
+    "hypothesis, never as a cause. Nothing was appraised for risk of bias, and nothing is counted by significance."
+)
+technologies, diseases = data.labels(store, "technology"), data.labels(store, "disease")
+left, right = st.columns(2)
+with left:
+    technology = widgets.choice("Technology", "technology", technologies, "any")
+with right:
+    disease = widgets.choice("Disease", "disease", diseases, "any")
+
+
+def mine(row: dict[str, str]) -> bool:
+    """Tell whether a row is of the chosen technology and disease."""
+    return (not technology or row["technology"] == technology) and (
+        not disease or disease in data.items(row["disease"])
+    )
+
+
+conflicts = [r for r in data.ask(store, "conflicts") if mine(r)]
+st.header(f"{len(conflicts)} {'pair' if len(conflicts) == 1 else 'pairs'}", anchor=False)
+if conflicts:
+    widgets.table(
+        ["kind", "technology", "disease", "report_a", "direction_a", "report_b", "direction_b", "candidate_explanations"],
+        conflicts,
+        {
+            "kind": widgets.list_words, "technology": widgets.list_words, "disease": widgets.list_words,
+            "report_a": widgets.report_link, "direction_a": widgets.list_words,
+            "report_b": widgets.report_link, "direction_b": widgets.list_words,
+            "candidate_explanations": widgets.list_text,
+        },
+        {"report_a": "Report", "direction_a": "points to", "report_b": "Other report", "direction_b": "points to",
+         "candidate_explanations": "What differs (first / other)"},
+    )  # fmt: skip
+    widgets.download(conflicts, list(conflicts[0]), "conflicts")
+else:
+    st.info("No two reports of this choice point in different directions.")
+
+directions = [r for r in data.ask(store, "directions") if mine(r)]
+st.header(f"Directions of all reports ({len(directions)})", anchor=False)
+if directions:
+    widgets.table(
+        ["report", "technology", "disease", "comparator", "direction", "basis", "source"],
+        directions,
+        {"report": widgets.report_link, "technology": widgets.list_words, "disease": widgets.list_words,
+         "comparator": widgets.list_words, "direction": widgets.list_words, "basis": widgets.list_words, "source": widgets.list_text},
+        {"source": "Place in the review"},
+    )  # fmt: skip
+    widgets.download(directions, list(directions[0]), "directions")
+else:
+    st.info("No report of this choice is named.")
+widgets.footer(made)
