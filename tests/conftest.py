@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import os
 import shutil
 from pathlib import Path
 
@@ -55,3 +57,13 @@ def change(folder: Path, table: str, row: int, column: str, value: str) -> None:
     rows = read(folder, table)
     rows[row - 1][rows[0].index(column)] = value
     write(folder, table, rows)
+
+
+def needs(*packages: str) -> None:
+    """Skip with the reason where a checking tool isn't installed; in CI, which installs it, that is a failure."""
+    absent = [p for p in packages if importlib.util.find_spec(p) is None]
+    if absent:
+        words = f"{', '.join(absent)} not installed; .ci/run shows how"
+        if os.environ.get("CI"):
+            pytest.fail(words)
+        pytest.skip(words)

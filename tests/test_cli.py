@@ -19,7 +19,7 @@ from regen_kg import build, cli, layout, queries, reasoning
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
 
-COMMANDS = ["build", "validate", "query", "sparql", "explore", "info"]
+COMMANDS = ["build", "validate", "query", "sparql", "explore serve", "info"]
 
 
 @pytest.fixture
@@ -66,7 +66,14 @@ def test_help_names_exactly_the_commands(run) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("nonsense",), ("query", "--format", "xml"), ("info", "--nonsense"), ("explore", "--port", "many"), ("validate", "--format", "table")],
+    [
+        (),
+        ("nonsense",),
+        ("query", "--format", "xml"),
+        ("info", "--nonsense"),
+        ("explore", "--port", "many"),
+        ("validate", "--format", "table"),
+    ],
 )
 def test_wrong_use_is_2(run, arguments: tuple[str, ...]) -> None:
     """What argparse refuses gives 2, words on stderr and nothing on stdout."""
@@ -173,7 +180,10 @@ def test_sparql_answers_of_each_kind(run, tmp_path: Path) -> None:
     code, out, _ = run("sparql", "CONSTRUCT { ?s a ?t } WHERE { ?s a ?t } LIMIT 5", "--charted", CHARTED)
     assert code == 0 and len(list(ox.parse(out.encode(), format=ox.RdfFormat.N_TRIPLES))) == 5
     (tmp_path / "q.rq").write_text("SELECT (1 + 1 AS ?two) {}")
-    assert run("sparql", "-f", tmp_path / "q.rq", "--charted", CHARTED, "--format", "json")[1] == '[\n {\n  "two": "2"\n }\n]\n'
+    assert (
+        run("sparql", "-f", tmp_path / "q.rq", "--charted", CHARTED, "--format", "json")[1]
+        == '[\n {\n  "two": "2"\n }\n]\n'
+    )
 
 
 def test_csv_holds_no_formula(run) -> None:

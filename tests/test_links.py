@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, needs
 from regen_kg import links, queries
 from regen_kg.errors import InputError, QueryError
 from regen_kg.iris import SKOS
@@ -140,7 +140,7 @@ def test_faults_say_where(tmp_path: Path, terms: Terms, old: str, new: str, said
 
 def test_tables_pass_sssom() -> None:
     """The tables are valid for the `sssom` package, where it is installed."""
-    pytest.importorskip("sssom")
+    needs("sssom")
     import subprocess
     import sys
 

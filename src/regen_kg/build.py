@@ -245,7 +245,7 @@ def assemble(
         "charted": chart.digest,
         "ontology": reasoning.ontology_digest(ontology),
         "rows": {name: len(rows) for name, rows in sorted(chart.tables.items())},
-        "triples": dict(sorted(counts.items())),
+        "triples": dict(sorted(Counter(str(q.graph_name).strip("<>") for q in quads).items())),
         "findings": dict(sorted(Counter(f.severity for f in findings).items())),
     }
     return quads, validation.sort_findings(findings), manifest

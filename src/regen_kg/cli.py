@@ -29,7 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"regen-kg {__version__}")
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     charted = argparse.ArgumentParser(add_help=False)
-    charted.add_argument("--charted", metavar="DIR", help="charted tables (default: graph/charted here, else the packaged review)")
+    charted.add_argument(
+        "--charted", metavar="DIR", help="charted tables (default: graph/charted here, else the packaged review)"
+    )
 
     build = sub.add_parser("build", parents=[charted], help="build and validate the graph")
     build.add_argument("--out", metavar="DIR", help="where to (default: your data folder)")
@@ -54,9 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
     explore.add_argument("--port", type=int, default=8501)
 
+    serve = sub.add_parser("serve", parents=[charted], help="answer SPARQL 1.1 at /sparql, on this machine only")
+    serve.add_argument("--port", type=int, default=7878)
+
     info = sub.add_parser("info", parents=[charted], help="say what is built, from what, and how large it is")
     info.add_argument(
-        "--why", nargs=2, metavar=("THING", "CLASS"), help="explain an inference, e.g. --why arm/gormeli-2015/saline PlaceboArm"
+        "--why",
+        nargs=2,
+        metavar=("THING", "CLASS"),
+        help="explain an inference, e.g. --why arm/gormeli-2015/saline PlaceboArm",
     )
     return parser
 
@@ -221,7 +229,9 @@ def _explore(args: argparse.Namespace) -> int:
     flags = [part for key, value in settings.items() for part in (f"--{key}", value)]
     command = [sys.executable, "-m", "streamlit", "run", str(layout.app_path()), *flags]
     address = f"http://127.0.0.1:{args.port}"
-    server = subprocess.Popen(command, env={**os.environ, "REGEN_KG_BUILD": str(made.folder)}, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        command, env={**os.environ, "REGEN_KG_BUILD": str(made.folder)}, stdout=subprocess.DEVNULL
+    )
     try:
         for _ in range(300):
             if server.poll() is not None:
@@ -241,6 +251,16 @@ def _explore(args: argparse.Namespace) -> int:
         server.wait(10)
 
 
+def _serve(args: argparse.Namespace) -> int:
+    from regen_kg import build, endpoint
+
+    with endpoint.listen(args.port) as taken:
+        made = build.current(_path(args.charted), _say)
+        made.store()  # refuses a damaged build
+        endpoint.run(made.folder / "regen-kg.nq", taken, _say)
+    return 0
+
+
 def _info(args: argparse.Namespace) -> int:
     from regen_kg import build, layout
 
@@ -250,7 +270,9 @@ def _info(args: argparse.Namespace) -> int:
         return 0
     m = made.manifest
     print(f"regen-kg      {m['package']}")
-    print(f"charted from  {layout.charted_dir(args.charted)}  (layout {m['charted_layout']}, {sum(m['rows'].values()):,} rows)")
+    print(
+        f"charted from  {layout.charted_dir(args.charted)}  (layout {m['charted_layout']}, {sum(m['rows'].values()):,} rows)"
+    )
     print(f"build         {made.folder}")
     print(f"inputs        {m['inputs']}")
     print(f"triples       {sum(m['triples'].values()):,} in {len(m['triples'])} named graphs")
@@ -265,7 +287,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 for fine, 1 for violations, 2 for wrong use or unreadable input."""
     args = _parser().parse_args(argv)
     commands = {
-        "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "explore": _explore, "info": _info,
+        "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "explore": _explore,
+        "serve": _serve, "info": _info,
     }  # fmt: skip
     try:
         return commands[args.command](args)

@@ -267,7 +267,7 @@ def inferred_quads(ontology: list[ox.Triple], hierarchy: list[ox.Triple], data: 
     Returns
     -------
     list of Quad
-        In the graph of inferences, none of them asserted; sorted. A test proves them equal to HermiT's full realisation.
+        In the graph of inferences, none of them asserted; sorted. A test compares them with HermiT's realisation of one report.
     """
     graph = ox.NamedNode(named_graph("inferred"))
     above = closure(

@@ -47,7 +47,8 @@ class Store(Protocol):
         ...
 
 
-_BLANKED = re.compile(
+MAX_QUERY = 100_000
+BLANKED = re.compile(
     r"""("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|<[^<>"{}|^`\\\s]*>|\#[^\n]*)""", re.S
 )
 _REFUSED = re.compile(r"(?<![?$:@.\w-])(SERVICE|INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|COPY|MOVE|ADD)\b(?!\s*:)", re.I)
@@ -65,9 +66,11 @@ def refuse_unsafe(text: str) -> None:
     --------
     >>> refuse_unsafe('SELECT * { ?s ?p "SERVICE" }')
     """
+    if len(text) > MAX_QUERY:
+        raise QueryError(f"the query has {len(text):,} characters; at most {MAX_QUERY:,} are allowed")
     if re.search(r"\\[uU][0-9a-fA-F]{4}", text):
         raise QueryError("the query holds a \\u escape; write the character itself")
-    found = _REFUSED.search(_BLANKED.sub(" ", text))
+    found = _REFUSED.search(BLANKED.sub(" ", text))
     if found:
         raise QueryError(
             f"{found.group(1).upper()} is refused: the graph is read-only and queries stay on this machine"
@@ -156,7 +159,7 @@ class RemoteStore:
         wrapper.setTimeout(self.timeout)
         # Comments go first: SPARQLWrapper takes a word such as "describes" in one for the query form.
         wrapper.setQuery(re.sub(r"(?m)^#.*\n?", "", text))
-        graph = bool(re.search(r"\b(CONSTRUCT|DESCRIBE)\b", _BLANKED.sub(" ", text), re.I))
+        graph = bool(re.search(r"\b(CONSTRUCT|DESCRIBE)\b", BLANKED.sub(" ", text), re.I))
         wrapper.setReturnFormat(N3 if graph else JSON)
         try:
             got = wrapper.query().convert()
