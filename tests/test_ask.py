@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 
@@ -43,9 +44,10 @@ def test_the_notebook_runs() -> None:
     assert cells
     space: dict[str, object] = {}
     for cell in cells:
-        *lines, last = "".join(cell["source"]).split("\n")
-        exec("\n".join(lines), space)
-        shown = eval(last, space)
+        *statements, last = ast.parse("".join(cell["source"])).body
+        assert isinstance(last, ast.Expr)
+        exec(compile(ast.Module(statements, []), "cell", "exec"), space)
+        shown = eval(compile(ast.Expression(last.value), "cell", "eval"), space)
         assert shown is not None and str(shown)
 
 
