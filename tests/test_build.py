@@ -115,3 +115,26 @@ def test_a_damaged_build_does_not_open(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(BuildError, match="damaged"):
         build.open_build(tmp_path / "built").store()
+
+
+def test_a_value_outside_its_scale_is_found_whatever_else_is_noted(charted: Path) -> None:
+    """Guney's result carries a note of another kind; an AOFAS of 171.0 is still named, with row, column and value."""
+    rows = read(charted, "results")
+    number = next(i for i, r in enumerate(rows, 1) if r[:2] == ["guney-2015", "r2"])
+    assert any("guney-2015/r2" in r[4] for r in read(charted, "notes"))
+    change(charted, "results", number, "value", "171.0")
+    _, findings, _ = build.assemble(charted)
+    found = [f for f in findings if f.severity == "violation"]
+    assert [(f.rule, f.file, f.row, f.column, f.value) for f in found] == [
+        ("value-outside-scale", "results.csv", number, "value", "171.0")
+    ]
+
+
+def test_paget_passes_only_by_its_own_note(charted: Path) -> None:
+    """4 points with an interval from -7 to -1 are a violation once no note of kind value-outside-interval touches them."""
+    rows = read(charted, "notes")
+    kept = [r for r in rows if not (r[1] == "value-outside-interval" and "paget-2023/r1" in r[4])]
+    assert len(kept) < len(rows)
+    write(charted, "notes", kept)
+    _, findings, _ = build.assemble(charted)
+    assert ("value-outside-interval", "4") in {(f.rule, f.value) for f in findings}

@@ -6,15 +6,19 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
 
 from regen_kg.errors import InputError
 from regen_kg.iris import ID, RKG, SH, SKOS
 from regen_kg.model import Chart, Finding
+
+if TYPE_CHECKING:
+    import rdflib
 
 _SEVERITY = {SH + "Violation": "violation", SH + "Warning": "warning", SH + "Info": "info"}
 _ORDER = {"violation": 0, "warning": 1, "info": 2}
@@ -37,6 +41,18 @@ def _address(row: str) -> tuple[str, int | None]:
     return name, int(number) if number else None
 
 
+def _read_shapes(folder: Path) -> rdflib.Graph:
+    import rdflib
+
+    shapes = rdflib.Graph()
+    for path in sorted(folder.glob("*.ttl")):
+        try:
+            shapes.parse(path, format="turtle")
+        except Exception as err:
+            raise InputError(f"{path}: cannot be read as Turtle ({str(err).splitlines()[0]})") from err
+    return shapes
+
+
 def shacl_findings(store: ox.Store, shapes_dir: Path) -> list[Finding]:
     """Validate a store that holds data, ontology and inferences against all shapes of a folder.
 
@@ -48,12 +64,7 @@ def shacl_findings(store: ox.Store, shapes_dir: Path) -> list[Finding]:
     import pyshacl
     import rdflib
 
-    shapes = rdflib.Graph()
-    for path in sorted(shapes_dir.glob("*.ttl")):
-        try:
-            shapes.parse(path, format="turtle")
-        except Exception as err:
-            raise InputError(f"{path}: cannot be read as Turtle ({str(err).splitlines()[0]})") from err
+    shapes = _read_shapes(shapes_dir)
     _, report, text = pyshacl.validate(store, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True)  # type: ignore[arg-type]  # pyshacl takes a pyoxigraph Store
     if not isinstance(report, rdflib.Graph):
         raise InputError(f"pyshacl could not validate: {text[:300]}")
@@ -83,9 +94,7 @@ def idle_shapes(store: ox.Store, shapes_dir: Path) -> list[str]:
     """Return the node shapes whose target class has no member in the store; SHACL calls such a shape conforming."""
     import rdflib
 
-    shapes = rdflib.Graph()
-    for path in sorted(shapes_dir.glob("*.ttl")):
-        shapes.parse(path, format="turtle")
+    shapes = _read_shapes(shapes_dir)
     sh = rdflib.Namespace(SH)
     idle = []
     for shape, target in sorted(shapes.subject_objects(sh.targetClass), key=str):
@@ -114,10 +123,10 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
         A fault of the source that an accepted note covers is no finding.
     """
     noted_reports: set[tuple[str, str]] = set()
-    noted_results: set[str] = set()
+    noted_results: set[tuple[str, str]] = set()
     for note in chart.rows("notes"):
         if note["decision"] == "accepted":
-            noted_results.update(note.items("results"))
+            noted_results.update((r, note["kind"]) for r in note.items("results"))
             noted_reports.update((r, note["kind"]) for r in note.items("reports"))
     out: list[Finding] = []
     arms: dict[str, list[tuple[int, str]]] = {}
@@ -159,7 +168,7 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
         if value is None:
             continue
         number = Decimal(value)
-        if row["statistic"] in ("mean", "level") and key not in noted_results:
+        if row["statistic"] in ("mean", "level") and (key, "value-outside-scale") not in noted_results:
             for measure in row.items("outcome_measures"):
                 low, high = scales.get(measure, (None, None))
                 if (low is not None and number < low) or (high is not None and number > high):
@@ -171,14 +180,14 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
                             row.number,
                             "value",
                             value,
-                            f"outside the scale of {measure} ({low} to {high}); correct it, or add a note that touches {key}",
+                            f"outside the scale of {measure} ({low} to {high}); correct it, or add a note of kind value-outside-scale that touches {key}",
                         )
                     )
         lower, upper = row.value("ci_lower"), row.value("ci_upper")
         if (
             lower is not None
             and upper is not None
-            and key not in noted_results
+            and (key, "value-outside-interval") not in noted_results
             and not Decimal(lower) <= number <= Decimal(upper)
         ):
             out.append(
@@ -189,7 +198,7 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
                     row.number,
                     "value",
                     value,
-                    f"outside its own interval, {lower} to {upper}; correct it, or add a note that touches {key}",
+                    f"outside its own interval, {lower} to {upper}; correct it, or add a note of kind value-outside-interval that touches {key}",
                 )
             )
     have: dict[str, set[str]] = {
@@ -233,13 +242,8 @@ def report_text(findings: list[Finding], form: str) -> str:
         keys = ("rule", "severity", "file", "row", "column", "value", "message", "focus")
         return json.dumps([{k: getattr(f, k) for k in keys} for f in findings], indent=1, ensure_ascii=False) + "\n"
     if form == "csv":
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(["severity", "rule", "file", "row", "column", "value", "message", "focus"])
-        for f in findings:
-            cells = [f.severity, f.rule, f.file, f.row or "", f.column, f.value, f.message, f.focus]
-            writer.writerow([harmless(str(c)) for c in cells])
-        return buffer.getvalue()
+        columns = ("severity", "rule", "file", "row", "column", "value", "message", "focus")
+        return csv_text(columns, ({c: str(getattr(f, c) or "") for c in columns} for f in findings))
     if form == "ttl":
         lines = [f"@prefix sh: <{SH}> .", f"@prefix rkg: <{RKG}> .", ""]
         conforms = "false" if any(f.severity == "violation" for f in findings) else "true"
@@ -257,6 +261,15 @@ def report_text(findings: list[Finding], form: str) -> str:
     if not findings:
         return ""
     return "".join(f.line() + "\n" for f in findings)
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """Write rows as CSV with a header, LF line ends and cells that no spreadsheet takes for a formula."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([harmless(row.get(c, "")) for c in columns] for row in rows)
+    return buffer.getvalue()
 
 
 def harmless(cell: str) -> str:
