@@ -221,7 +221,8 @@ def assemble(
     quads = [*data, *onto, *inferred, *computed, *mappings, *_query_quads()]
     counts = Counter(q.graph_name.value for q in quads if isinstance(q.graph_name, ox.NamedNode))
     digest = input_digest(charted)
-    quads += _dataset_quads(counts, digest, chart.digest)
+    described = _dataset_quads(counts, digest, chart.digest)
+    quads += described
     say("checking consistency with HermiT, and the shapes with SHACL")
     with ThreadPoolExecutor(1) as pool:  # HermiT is a process of its own
         portions = [[*ontology, *portion] for portion in reasoning.portions(data)]
@@ -231,13 +232,9 @@ def assemble(
         findings = validation.shacl_findings(store, ontology_dir() / "shapes")
         list(consistent)  # raises what a portion raised
     findings += validation.chart_findings(chart, validation.scale_ends(store))
-    if "reports" in chart.tables:
-        for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):
-            findings.append(
-                Finding(
-                    "shape-without-focus", "info", "", None, "", "", f"{shape} found nothing to look at", RKG + shape
-                )
-            )
+    for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):
+        message = f"{shape} found nothing to look at"
+        findings.append(Finding("shape-without-focus", "info", "", None, "", "", message, RKG + shape))
     manifest = {
         "package": __version__,
         "charted_layout": CHARTED_LAYOUT,
@@ -245,7 +242,7 @@ def assemble(
         "charted": chart.digest,
         "ontology": reasoning.ontology_digest(ontology),
         "rows": {name: len(rows) for name, rows in sorted(chart.tables.items())},
-        "triples": dict(sorted(Counter(str(q.graph_name).strip("<>") for q in quads).items())),
+        "triples": dict(sorted({**counts, named_graph("provenance"): len(described)}.items())),
         "findings": dict(sorted(Counter(f.severity for f in findings).items())),
     }
     return quads, validation.sort_findings(findings), manifest

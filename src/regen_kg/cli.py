@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import sys
 from collections.abc import Sequence
@@ -83,16 +81,12 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
 
 
 def _write_rows(columns: Sequence[str], rows: Sequence[dict[str, str]], form: str) -> str:
-    from regen_kg.validation import harmless
+    from regen_kg.validation import csv_text
 
     if form == "json":
         return json.dumps(list(rows), indent=1, ensure_ascii=False) + "\n"
     if form == "csv":
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([harmless(r[c]) for c in columns] for r in rows)
-        return buffer.getvalue()
+        return csv_text(columns, rows)
     if form == "ttl":
         return _result_set(columns, rows)
     return _table(columns, rows)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import errno
-import io
 import json
 import multiprocessing
 import os
@@ -483,7 +481,7 @@ class _Service:
 
     async def question(self, request: Request) -> Response:
         """Ask a saved question."""
-        from regen_kg.validation import harmless
+        from regen_kg.validation import csv_text
 
         form = request.path_params["form"]
         if form not in ("csv", "json"):
@@ -503,11 +501,7 @@ class _Service:
             raise HTTPException(400, str(err)) from err
         if form == "json":
             return JSONResponse(rows)
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(saved.columns)
-        writer.writerows([harmless(row[c]) for c in saved.columns] for row in rows)
-        return Response(buffer.getvalue(), media_type="text/csv")
+        return Response(csv_text(saved.columns, rows), media_type="text/csv")
 
 
 async def _in_words(_: Request, err: Exception) -> Response:

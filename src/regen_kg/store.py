@@ -158,7 +158,7 @@ class RemoteStore:
         wrapper.setMethod(POST)
         wrapper.setTimeout(self.timeout)
         # Comments go first: SPARQLWrapper takes a word such as "describes" in one for the query form.
-        wrapper.setQuery(re.sub(r"(?m)^#.*\n?", "", text))
+        wrapper.setQuery(BLANKED.sub(lambda m: "" if m.group().startswith("#") else m.group(), text))
         graph = bool(re.search(r"\b(CONSTRUCT|DESCRIBE)\b", BLANKED.sub(" ", text), re.I))
         wrapper.setReturnFormat(N3 if graph else JSON)
         try:

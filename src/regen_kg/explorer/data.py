@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,7 +12,6 @@ from pathlib import Path
 from regen_kg import build, queries
 from regen_kg.iris import DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, named_graph, thing
 from regen_kg.store import Answer, Store
-from regen_kg.validation import harmless
 
 Row = dict[str, str]
 MEASURES = ("reports", "studies", "participants", "comparisons")
@@ -455,12 +452,3 @@ def free_query(store: Store, text: str) -> Shown:
         return Shown((), [], triples=answer.triples)
     rows = queries.plain_rows(Answer(answer.columns, answer.rows[:SHOWN_ROWS]), answer.columns)
     return Shown(answer.columns, rows, left_off=max(0, len(answer.rows) - SHOWN_ROWS))
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    """Write rows as CSV with cells that no spreadsheet takes for a formula; an empty cell means not charted."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([harmless(r.get(c, "")) for c in columns] for r in rows)
-    return buffer.getvalue()

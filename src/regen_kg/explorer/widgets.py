@@ -14,6 +14,7 @@ from regen_kg.errors import RegenKGError
 from regen_kg.explorer import data
 from regen_kg.explorer.navigation import page
 from regen_kg.store import Store
+from regen_kg.validation import csv_text
 
 NOT_CHARTED = "not charted"
 SEVERITY_SIGN = {"grave": "▲", "notable": "◆", "minor": "●"}
@@ -222,7 +223,7 @@ def download(rows: Sequence[data.Row], columns: Sequence[str], name: str) -> Non
     """Offer rows as CSV."""
     st.download_button(
         "Download as CSV",
-        data.csv_text(columns, rows),
+        csv_text(columns, rows),
         file_name=f"{name}.csv",
         mime="text/csv",
         on_click="ignore",
