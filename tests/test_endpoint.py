@@ -19,7 +19,7 @@ import pytest
 from rdflib.plugins.stores.sparqlstore import SPARQLStore
 from SPARQLWrapper import JSON, POST, POSTDIRECTLY, SPARQLWrapper
 
-from regen_kg import build, endpoint, queries
+from regen_kg import build, endpoint, queries, worker
 from regen_kg.cli import main
 from regen_kg.errors import InputError
 from regen_kg.store import RemoteStore
@@ -84,7 +84,7 @@ def _serve(nquads, taken, limits):
 @pytest.fixture(scope="module")
 def strict(made):
     """A server with small limits."""
-    limits = endpoint.Limits(seconds=2, rows=10, memory_bytes=200 << 20, wait_seconds=0.5)
+    limits = worker.Limits(seconds=2, rows=10, memory_bytes=200 << 20, wait_seconds=0.5)
     with endpoint.listen(0) as taken:
         # Not a daemon: the server has workers of its own.
         server = multiprocessing.get_context("spawn").Process(
@@ -325,7 +325,7 @@ def test_a_third_query_is_told_that_the_service_is_busy(strict):
 
 
 def _try_to_leave(pipe, query):
-    endpoint._confine(1 << 30)
+    worker._confine(1 << 30)
     try:
         pipe.send(f"answered {list(ox.Store().query(query))}")
     except OSError as err:
