@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
 
     explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
     explore.add_argument("--port", type=int, default=8501)
+    explore.add_argument(
+        "--endpoint", metavar="URL", help="show what a SPARQL endpoint holds instead of the local build"
+    )
 
     serve = sub.add_parser("serve", parents=[charted], help="answer SPARQL 1.1 at /sparql, on this machine only")
     serve.add_argument("--port", type=int, default=7878)
@@ -212,7 +215,15 @@ def _explore(args: argparse.Namespace) -> int:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", args.port)) == 0:
             raise InputError(f"port {args.port} is taken by another program; give a free one with --port")
-    made = build.current(_path(args.charted), _say)
+    if args.endpoint:
+        from regen_kg.explorer.data import remote_build
+
+        if args.charted:
+            raise InputError("give --charted or --endpoint, not both: an endpoint shows its own build")
+        remote_build(args.endpoint)  # refuses one that holds no build
+        source = {"REGEN_KG_ENDPOINT": args.endpoint}
+    else:
+        source = {"REGEN_KG_BUILD": str(build.current(_path(args.charted), _say).folder)}
     settings = {
         "server.port": str(args.port), "server.address": "127.0.0.1", "server.headless": "true",
         "server.fileWatcherType": "none", "browser.gatherUsageStats": "false", "client.toolbarMode": "viewer",
@@ -223,9 +234,7 @@ def _explore(args: argparse.Namespace) -> int:
     flags = [part for key, value in settings.items() for part in (f"--{key}", value)]
     command = [sys.executable, "-m", "streamlit", "run", str(layout.app_path()), *flags]
     address = f"http://127.0.0.1:{args.port}"
-    server = subprocess.Popen(
-        command, env={**os.environ, "REGEN_KG_BUILD": str(made.folder)}, stdout=subprocess.DEVNULL
-    )
+    server = subprocess.Popen(command, env={**os.environ, **source}, stdout=subprocess.DEVNULL)
     try:
         for _ in range(300):
             if server.poll() is not None:

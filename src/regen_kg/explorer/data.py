@@ -8,10 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from regen_kg import build, queries
-from regen_kg.iris import DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, named_graph, thing
-from regen_kg.store import Answer, Store
+from regen_kg.errors import StoreError
+from regen_kg.iris import BASE, DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, thing
+from regen_kg.model import Finding
+from regen_kg.store import Answer, RemoteStore, Store
 
 Row = dict[str, str]
 MEASURES = ("reports", "studies", "participants", "comparisons")
@@ -26,15 +29,75 @@ SHOWN_ROWS = 10_000
 _PREFIX_LINES = "".join(f"PREFIX {k}: <{v}>\n" for k, v in PREFIXES.items())
 
 
-def opened_build() -> build.Build:
-    """Open the build that REGEN_KG_BUILD names, else the build of the present inputs."""
+@dataclass(frozen=True)
+class RemoteBuild:
+    """A build that stands at a SPARQL endpoint, with as much of its manifest as its own description holds."""
+
+    endpoint: str
+    manifest: dict[str, Any]
+    findings: tuple[Finding, ...] = ()
+
+    def store(self) -> RemoteStore:
+        """Open the endpoint."""
+        return RemoteStore(self.endpoint)
+
+
+AnyBuild = build.Build | RemoteBuild
+
+
+class Remembering:
+    """A store that asks its engine each query once: a build never changes, and pages ask the same things again."""
+
+    def __init__(self, store: Store, most: int = 500, rows: int = 5_000) -> None:
+        self._store, self._most, self._rows = store, most, rows
+        self._kept: dict[str, Answer] = {}
+
+    def query(self, text: str) -> Answer:
+        """Run a query; see `Store.query`. Answers of many rows are not kept."""
+        found = self._kept.get(text)
+        if found is None:
+            found = self._store.query(text)
+            if len(found.rows) <= self._rows and not found.triples:
+                while len(self._kept) >= self._most:
+                    self._kept.pop(next(iter(self._kept)), None)
+                self._kept[text] = found
+        return found
+
+
+def opened_build() -> AnyBuild:
+    """Open the build at the endpoint or in the folder that REGEN_KG_ENDPOINT or REGEN_KG_BUILD names, else the present inputs' build."""
+    if endpoint := os.environ.get("REGEN_KG_ENDPOINT"):
+        return remote_build(endpoint)
     folder = os.environ.get("REGEN_KG_BUILD")
     return build.open_build(Path(folder)) if folder else build.current()
 
 
-def build_key(made: build.Build) -> str:
+def remote_build(endpoint: str) -> RemoteBuild:
+    """Return what a SPARQL endpoint says of the build that it holds.
+
+    Raises
+    ------
+    StoreError
+        If its default graph holds no build.
+    """
+    store = RemoteStore(endpoint)
+    rows = _select(
+        store,
+        f"SELECT ?inputs ?package {{ <{BASE}dataset> dcterms:identifier ?inputs ; dcat:version ?package }} LIMIT 1",
+    )
+    if not rows:
+        raise StoreError(
+            f"{endpoint}: its default graph holds no build of regen-kg; load graph/built/regen-kg.nq there and let the "
+            "default graph be the union of the named ones, or load the merged regen-kg.ttl"
+        )
+    size = _select(store, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0]["n"]
+    return RemoteBuild(endpoint, {**rows[0], "triples": {"all": int(size)}})
+
+
+def build_key(made: AnyBuild) -> str:
     """Return what tells one build from another, to keep its store by."""
-    return f"{made.folder}|{made.manifest.get('inputs', '')}"
+    place = made.endpoint if isinstance(made, RemoteBuild) else made.folder
+    return f"{place}|{made.manifest.get('inputs', '')}"
 
 
 def ask(store: Store, name: str, **values: str) -> list[Row]:
@@ -73,7 +136,7 @@ def term_labels(store: Store) -> Row:
     """Return slug to label of all terms of the ontology: interventions, conditions and outcome measures."""
     rows = _select(
         store,
-        f"SELECT ?slug (MIN(?l) AS ?label) {{ GRAPH <{named_graph('ontology')}> {{ ?t skos:notation ?slug ; rdfs:label ?l0 ; a ?kind }} VALUES ?kind {{ owl:Class rkg:OutcomeMeasure }} "
+        "SELECT ?slug (MIN(?l) AS ?label) { VALUES ?kind { owl:Class rkg:OutcomeMeasure } ?t a ?kind ; skos:notation ?slug ; rdfs:label ?l0 "
         "BIND(STR(?l0) AS ?l) } GROUP BY ?slug",
     )
     return {r["slug"]: r["label"] for r in rows}

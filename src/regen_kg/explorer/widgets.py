@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from regen_kg.build import Build
 from regen_kg.errors import RegenKGError
 from regen_kg.explorer import data
 from regen_kg.explorer.navigation import page
@@ -43,16 +42,16 @@ _STYLE = """<style>
 
 
 @st.cache_resource(show_spinner="Opening the graph …")
-def _store_of(key: str, _build: Build) -> Store:
-    return _build.store()
+def _store_of(key: str, _build: data.AnyBuild) -> Store:
+    return data.Remembering(_build.store())
 
 
 @st.cache_resource(show_spinner="Looking for the build …", ttl=60)
-def _build() -> Build:
+def _build() -> data.AnyBuild:
     return data.opened_build()
 
 
-def opened() -> tuple[Build, Store]:
+def opened() -> tuple[data.AnyBuild, Store]:
     """Return the build and its store, kept by the build's hash; say how to mend it and stop where there is none."""
     try:
         made = _build()
@@ -82,7 +81,7 @@ def heading(title: str, purpose: str) -> None:
     st.write(purpose)
 
 
-def footer(made: Build) -> None:
+def footer(made: data.AnyBuild) -> None:
     """Say which build a page shows, and what nothing here is."""
     size = sum(made.manifest.get("triples", {}).values())
     st.divider()
