@@ -304,3 +304,18 @@ def test_an_empty_cell_shows_its_gap(open_page):
     text = on_screen(open_page("gap_map", technology="hyaluronic-acid", disease="ligament-injury"))
     assert "no report tests hyaluronic-acid in ligament-injury" in text
     assert "hyaluronic-acid in ankle-osteoarthritis: 7 reports" in text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_unknown_parts_of_an_address_explain_themselves(open_page, name):
+    """A part of the address that a page does not know is named on screen, with those it knows."""
+    text = on_screen(open_page(name, colour="red"))
+    assert "The address has a part “colour” that this page does not know." in text
+    assert "This page knows" in text
+
+
+def test_unknown_values_of_an_address_name_the_nearest(open_page):
+    """A slip in a value of the address is named, left out, and answered by the nearest right value."""
+    text = on_screen(open_page("gap_map", technology="platelet-rich-plasm"))
+    assert "technology=“platelet-rich-plasm”, which is not known here and was left out." in text
+    assert "Nearest: “platelet-rich-plasma”." in text

@@ -34,6 +34,11 @@ def page(name: str):  # type: ignore[no-untyped-def]  # streamlit's page class h
     )
 
 
+def address(name: str) -> str:
+    """Return a page's address, relative to the app; the first page's is the app's own."""
+    return _PAGES[name][1] if name != "overview" else "./"
+
+
 def all_pages():  # type: ignore[no-untyped-def]
     """Return all pages in menu order."""
     return [page(name) for name in _PAGES]

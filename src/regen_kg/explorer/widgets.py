@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from urllib.parse import quote
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from regen_kg.errors import RegenKGError
 from regen_kg.explorer import data
-from regen_kg.explorer.navigation import page
+from regen_kg.explorer.navigation import address, page
 from regen_kg.store import Store
 from regen_kg.validation import csv_text
 
@@ -32,13 +34,22 @@ _STYLE = """<style>
 [data-testid=stPageLink] a,[data-testid=stPageLink] p{white-space:normal;overflow:visible;height:auto}
 [data-testid=stPageLink] span{white-space:normal;overflow:visible}[data-testid=stPageLink] p{text-decoration:underline}
 .rkg-none{color:light-dark(#595959,#b8b8b8);font-style:italic}
-.rkg a,.rkg-note a{text-decoration:underline;color:light-dark(#005ea2,#73b3e7)}
+.rkg a,.rkg-note a,a.rkg-go,a.rkg-out{text-decoration:underline;color:light-dark(#005ea2,#73b3e7)}
+.rkg-save{font-size:.875rem;margin:.1rem 0 .6rem 0}
+.rkg-save button{font:inherit;color:inherit;background:none;border:1px solid rgba(128,128,128,.7);border-radius:.3rem;padding:.1rem .6rem;margin:0 .3rem;cursor:pointer}
 .rkg-note{border-left:4px solid #8a8a8a;padding:.1rem 0 .1rem .8rem;margin:0 0 1rem 0;font-size:.925rem;line-height:1.5}
 .rkg-note.grave{border-left-color:#b50909}.rkg-note.notable{border-left-color:#c05600}
 .rkg-note p{margin:.15rem 0}.rkg-small{font-size:.875rem}
 @media (max-width:600px){.rkg-facts td:empty{display:none!important}.rkg-facts,.rkg-facts tbody,.rkg-facts tr,.rkg-facts th,.rkg-facts td{display:block;width:auto;max-width:none}
 .rkg-facts th{border-bottom:0;padding-bottom:0}.rkg-facts thead{display:none}}
+@media print{[data-testid=stSidebar],[data-testid=stHeader],[data-testid=stToolbar],.rkg-save,[data-testid=stDownloadButton],[data-testid=stButton],[data-testid=stPageLink],.stSelectbox,.stMultiSelect,.stRadio,.stCheckbox,.stTextInput{display:none!important}
+.stApp,.stMain,[data-testid=stAppViewContainer],[data-testid=stMainBlockContainer]{position:static!important;overflow:visible!important;height:auto!important;padding:0!important}.rkg-wrap{overflow:visible}.rkg tr{break-inside:avoid}}
 </style>"""
+
+
+@st.cache_resource(show_spinner=False)
+def _script() -> str:
+    return (Path(__file__).resolve().parent / "page.js").read_text("utf-8")
 
 
 @st.cache_resource(show_spinner="Opening the graph …")
@@ -62,6 +73,17 @@ def opened() -> tuple[data.AnyBuild, Store]:
         st.stop()
 
 
+@st.cache_data(show_spinner="Reading the graph …", max_entries=500)
+def _kept(key: str, name: str, args: tuple[Any, ...], _ask: Callable[..., Any], _store: Store) -> Any:
+    return _ask(_store, *args)
+
+
+def kept(ask: Callable[..., Any], *args: Any) -> Any:
+    """Return what a question put to the store answers, kept for as long as the build is the same."""
+    made, store = opened()
+    return _kept(data.build_key(made), f"{ask.__module__}.{ask.__qualname__}", args, ask, store)
+
+
 def escaped(text: str) -> str:
     """Return text that Markdown draws as it stands.
 
@@ -77,12 +99,53 @@ def escaped(text: str) -> str:
 def heading(title: str, purpose: str) -> None:
     """Draw a page's one title and the line that says what the page is for."""
     st.html(_STYLE)
+    st.html(f"<script>{_script()}</script>", unsafe_allow_javascript=True)
     st.title(title, anchor=False)
     st.write(purpose)
+    _address_state()["slot"] = st.empty()
+
+
+_ADDRESS = "address-of-this-page"
+
+
+def _address_state() -> dict[str, Any]:
+    """Return what this run of the page has read of its address: names, faulty values, and where to say so."""
+    state: dict[str, Any] = st.session_state.setdefault(_ADDRESS, {"read": set(), "faults": {}})
+    return state
+
+
+def asked(name: str) -> list[str]:
+    """Return all values that the address gives under a name, which the page then counts as one it knows."""
+    _address_state()["read"].add(name)
+    return [v for v in st.query_params.get_all(name) if v]
+
+
+def _fault(name: str, value: str, allowed: Iterable[str]) -> None:
+    near = data.nearest(value, allowed, 1)
+    hint = f" Nearest: “{near[0]}”." if near else ""
+    said = f"The address has {name}=“{value}”, which is not known here and was left out.{hint}"
+    _address_state()["faults"][name, value] = said
+
+
+def _explain_address() -> None:
+    """Say under the title which parts of the address this page did not know, with the nearest right one."""
+    state = st.session_state.pop(_ADDRESS, None)
+    if state is None or "slot" not in state:
+        return
+    faults = {k: said for k, said in state["faults"].items() if k[1] in st.query_params.get_all(k[0])}
+    for name in st.query_params:
+        if name not in state["read"]:
+            near = data.nearest(name, state["read"], 1)
+            known = f"This page knows {', '.join(sorted(state['read']))}." if state["read"] else "This page knows none."
+            hint = f" Nearest: {near[0]}." if near else ""
+            faults[name, ""] = f"The address has a part “{name}” that this page does not know.{hint} {known}"
+    if faults:
+        state["slot"].warning(escaped(" ".join(faults.values())))
 
 
 def footer(made: data.AnyBuild) -> None:
     """Say which build a page shows, and what nothing here is."""
+    _explain_address()
     size = sum(made.manifest.get("triples", {}).values())
     st.divider()
     st.caption(
@@ -91,9 +154,15 @@ def footer(made: data.AnyBuild) -> None:
     )
 
 
+def link(page_name: str, label: str, **query: str | list[str]) -> str:
+    """Return the HTML link to a page; the browser follows it without a reload (page.js)."""
+    where = address(page_name) + ("?" + urlencode(query, doseq=True) if query else "")
+    return f'<a class="rkg-go" href="{html.escape(where, quote=True)}" target="_self">{html.escape(label)}</a>'
+
+
 def report_link(slug: str) -> str:
     """Return the HTML link to a report's page."""
-    return f'<a href="report?id={quote(slug, safe="")}" target="_self">{html.escape(slug)}</a>'
+    return link("report", slug, id=slug)
 
 
 def report_links(cell: str) -> str:
@@ -230,6 +299,15 @@ def download(rows: Sequence[data.Row], columns: Sequence[str], name: str) -> Non
     )
 
 
+def save_picture(name: str) -> None:
+    """Offer the picture above as SVG and PNG, drawn by the browser (page.js)."""
+    buttons = "".join(
+        f'<button type="button" data-rkg-save="{kind}" data-rkg-name="{html.escape(name, quote=True)}">{kind.upper()}</button>'
+        for kind in ("svg", "png")
+    )
+    st.html(f'<p class="rkg-save">Save the picture as {buttons}</p>')
+
+
 def go(name: str, label: str, **query: str) -> None:
     """Draw a link to another page of the same session."""
     st.page_link(page(name), label=escaped(label), query_params=query or None)
@@ -237,8 +315,10 @@ def go(name: str, label: str, **query: str) -> None:
 
 def from_url(name: str, allowed: Iterable[str]) -> str:
     """Return a value of the address if it is one of those allowed, else an empty string."""
-    found = st.query_params.get(name, "")
-    return found if found in set(allowed) else ""
+    found, allowed = (asked(name) or [""])[-1], set(allowed)
+    if found and found not in allowed:
+        _fault(name, found, allowed)
+    return found if found in allowed else ""
 
 
 def to_url(**values: str | None) -> None:

@@ -38,4 +38,5 @@ if t.per_year:
     st.header("Reports by year of publication", anchor=False)
     spec = charts.per_year(t.per_year, st.context.theme.type == "dark")
     st.vega_lite_chart(spec=spec, theme=None, width="stretch", alt=", ".join(f"{y}: {n}" for y, n in t.per_year))
+    widgets.save_picture("reports-by-year")
 widgets.footer(made)

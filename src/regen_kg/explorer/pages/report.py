@@ -5,8 +5,8 @@ import streamlit as st
 from regen_kg.explorer import data, widgets
 
 made, store = widgets.opened()
-slug = st.query_params.get("id", "")
-page = data.report_page(store, slug) if slug else None
+slug = (widgets.asked("id") or [""])[-1]
+page = widgets.kept(data.report_page, slug) if slug else None
 
 if page is None:
     known = [r["report"] for r in data.reports(store)]

@@ -13,7 +13,7 @@ with left:
 with middle:
     disease = widgets.choice("Disease", "disease", diseases, "any")
 with right:
-    st.session_state["reports-text"] = st.query_params.get("text", "")
+    st.session_state["reports-text"] = (widgets.asked("text") or [""])[-1]
     text = st.text_input(
         "Words (name, year, technology, disease)",
         key="reports-text",
