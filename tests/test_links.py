@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, needs
-from regen_kg import links, queries
+from regen_kg import links, ontologies, queries
 from regen_kg.errors import InputError, QueryError
 from regen_kg.iris import SKOS
 from regen_kg.store import EmbeddedStore
@@ -46,7 +46,7 @@ def test_identifiers_and_subjects(mappings: list[links.Mapping]) -> None:
     """Every identifier has the form of its ontology and every subject is a term; nothing of SNOMED CT is shipped."""
     for m in mappings:
         prefix, _, local = m.object.partition(":")
-        assert re.fullmatch(links.PATTERNS[prefix], local)
+        assert re.fullmatch(ontologies.sources()[prefix].pattern, local)
         assert m.object_iri.endswith(local)
     assert not any("snomed" in (m.object + m.source).lower() for m in mappings)
     assert len({m.iri for m in mappings}) == len(mappings)

@@ -60,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = sub.add_parser("serve", parents=[charted], help="answer SPARQL 1.1 at /sparql, on this machine only")
     serve.add_argument("--port", type=int, default=7878)
 
+    link = sub.add_parser("link", help="work on links to other ontologies")
+    steps = link.add_subparsers(dest="step", required=True, metavar="STEP")
+    held = steps.add_parser("list", help="list the local copies of other ontologies")
+    held.add_argument("--format", choices=_FORMATS, default="table")
+
     info = sub.add_parser("info", parents=[charted], help="say what is built, from what, and how large it is")
     info.add_argument(
         "--why",
@@ -264,6 +269,35 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
+def _link(args: argparse.Namespace) -> int:
+    steps = {"list": _link_list}
+    return steps[args.step](args)
+
+
+def _link_list(args: argparse.Namespace) -> int:
+    from regen_kg import ontologies
+
+    columns = ("prefix", "name", "version", "licence", "may_share", "classes", "of", "origin", "added")
+    rows = [
+        {
+            "prefix": c.prefix,
+            "name": ontologies.sources()[c.prefix].name,
+            "version": c.version,
+            "licence": c.licence,
+            "may_share": str(ontologies.sources()[c.prefix].may_share).lower(),
+            "classes": str(len(c.classes)),
+            "of": str(c.of),
+            "origin": c.origin,
+            "added": c.added,
+        }
+        for c in ontologies.copies()
+    ]
+    sys.stdout.write(_write_rows(columns, rows, args.format))
+    if not rows:
+        _say("no copies are here; get one with regen-kg link add FILE_OR_URL")
+    return 0
+
+
 def _info(args: argparse.Namespace) -> int:
     from regen_kg import build, layout
 
@@ -291,7 +325,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     commands = {
         "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "explore": _explore,
-        "serve": _serve, "info": _info,
+        "serve": _serve, "link": _link, "info": _info,
     }  # fmt: skip
     try:
         return commands[args.command](args)

@@ -5,7 +5,8 @@ RegenKGError
  │    ├── ChartingError  charted tables: every fault of every file
  │    ├── TermError      term tables of the ontology
  │    ├── QueryError     a query, its name or its parameters
- │    └── BuildError     a build that cannot be made or opened
+ │    ├── BuildError     a build that cannot be made or opened
+ │    └── OntologyError  a file, address or copy of another ontology that cannot be used
  ├── StoreError          an engine or endpoint that does not answer
  └── ReasoningError      the ontology or the data contradict themselves
 """
@@ -45,6 +46,10 @@ class QueryError(InputError):
 
 class BuildError(InputError):
     """A build that cannot be made, found or opened."""
+
+
+class OntologyError(InputError):
+    """A file, address or local copy of another ontology that cannot be used."""
 
 
 class StoreError(RegenKGError):

@@ -18,38 +18,10 @@ import pyoxigraph as ox
 
 from regen_kg.errors import FaultsError
 from regen_kg.iris import ID, RDF, RDFS, RKG, SKOS, XSD, named_graph, thing
+from regen_kg.ontologies import sources
 from regen_kg.terms import Term, Terms
 
 PREDICATES = ("exactMatch", "closeMatch", "broadMatch", "narrowMatch", "relatedMatch")
-
-PATTERNS = {
-    "chebi": r"\d+",
-    "cl": r"\d{7}",
-    "cto": r"\d{7}",
-    "doid": r"\d+",
-    "eco": r"\d{7}",
-    "efo": r"\d{7}",
-    "fma": r"\d+",
-    "go": r"\d{7}",
-    "hp": r"\d{7}",
-    "iao": r"\d{7}",
-    "icd10": r"[A-Z]\d\d(\.\d)?",
-    "icd10cm": r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?",
-    "icd11": r"\d+",
-    "loinc": r"\d{1,7}-\d",
-    "maxo": r"\d{7}",
-    "mesh": r"[CD]\d{6,9}",
-    "mondo": r"\d{7}",
-    "ncbitaxon": r"\d+",
-    "ncit": r"C\d+",
-    "oba": r"(VT)?\d{7}",
-    "obi": r"\d{7}",
-    "omiabis": r"\d{7}",
-    "pico": r"[A-Z][A-Za-z]+",
-    "sepio": r"\d{7}",
-    "stato": r"\d{7}",
-    "uberon": r"\d{7}",
-}
 
 _LISTS = ("anatomy", "condition", "intervention", "outcome-measure", "study-design")
 _REQUIRED = (
@@ -179,11 +151,12 @@ def _row(
     if predicate not in PREDICATES or predicate == row["predicate_id"]:
         fault("predicate_id", f"is not one of {', '.join('skos:' + p for p in PREDICATES)}")
     prefix, _, local = row["object_id"].partition(":")
-    if prefix not in PATTERNS:
-        hint = f'; write "{prefix.lower()}:{local}"' if prefix.lower() in PATTERNS else ""
+    known = sources()
+    if prefix not in known:
+        hint = f'; write "{prefix.lower()}:{local}"' if prefix.lower() in known else ""
         fault("object_id", f"has a prefix that is not known{hint}")
-    elif not re.fullmatch(PATTERNS[prefix], local):
-        fault("object_id", f"does not look like an identifier of {prefix} ({PATTERNS[prefix]})")
+    elif not re.fullmatch(known[prefix].pattern, local):
+        fault("object_id", f"does not look like an identifier of {prefix} ({known[prefix].pattern})")
     elif prefix not in prefixes:
         fault("object_id", "has a prefix that the curie_map of the header lacks")
     elif row["object_source"] != f"bioregistry:{prefix}":
