@@ -9,9 +9,11 @@ from pathlib import Path
 import pyoxigraph as ox
 import pytest
 import rdflib
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from conftest import CHARTED, ROOT, change, read, write
-from regen_kg import build, queries
+from regen_kg import build, queries, triples
 from regen_kg.errors import BuildError, ChartingError
 from regen_kg.iris import GRAPH
 from regen_kg.store import EmbeddedStore
@@ -80,6 +82,17 @@ def test_the_merged_dump_answers_alike(review: EmbeddedStore) -> None:
     merged = EmbeddedStore(native)
     for name, saved in queries.load_all().items():
         assert queries.run(merged, saved) == queries.run(review, saved), name
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",))))
+@example('a "quoted" \\ back\tslash\r\nand \x00\x1f\x7f\x85')
+def test_any_text_reads_back_as_written(text: str) -> None:
+    """Whatever a cell holds, its literal is canonical N-Quads and reads back as the same text."""
+    writer = triples._Writer("urn:x-test:graph")
+    writer.text("urn:x-test:thing", "summary", text)
+    (quad,) = ox.parse(writer.nquads().encode(), format=ox.RdfFormat.N_QUADS)
+    assert quad.object == ox.Literal(text)
+    assert f"{quad} .\n" == writer.nquads()
 
 
 def test_one_named_graph_per_report() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from urllib.parse import quote
 
@@ -41,6 +42,11 @@ PREFIXES = {
 _DIGITS = {"3": "Three"}
 
 
+@functools.lru_cache(65_536)
+def _escaped(part: str) -> str:
+    return quote(part, safe="")
+
+
 def thing(kind: str, *key: str) -> str:
     """Mint the IRI of a thing from its kind and natural key; keys that differ never share an IRI.
 
@@ -49,9 +55,10 @@ def thing(kind: str, *key: str) -> str:
     >>> thing("arm", "mei-dan-2012", "prp")
     'https://w3id.org/regen-kg/id/arm/mei-dan-2012/prp'
     """
-    return ID + "/".join([kind, *(quote(part, safe="") for part in key)])
+    return ID + "/".join([kind, *map(_escaped, key)])
 
 
+@functools.lru_cache(4096)
 def class_name(slug: str) -> str:
     """Turn a term's slug into the local name of its OWL class.
 
