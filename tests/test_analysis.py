@@ -315,10 +315,8 @@ def test_directions_by_outcome(present: EmbeddedStore) -> None:
         "autologous-chondrocyte-implantation": ("favours-technology", "bone-marrow-aspirate-concentrate"),
         "bone-marrow-aspirate-concentrate": ("favours-comparator", "autologous-chondrocyte-implantation"),
     }
-    fallback = [r for r in rows if r["report"] == "salk-2005"]
-    assert [(r["outcome_measure"], r["direction"], r["basis"]) for r in fallback] == [
-        ("", "within-arm-improvement", "conclusion")
-    ]
+    fallback = [r for r in rows if r["report"] == "rowden-2015"]
+    assert [(r["outcome_measure"], r["direction"], r["basis"]) for r in fallback] == [("", "no-difference", "prose")]
     assert all(r["source"] and r["disease"] and r["direction"] for r in rows)
 
 

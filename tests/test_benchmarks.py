@@ -105,7 +105,7 @@ def _brute_force(folder: Path) -> dict[tuple[str, str], tuple[int, int, int, int
                 continue
             for mine, other in ((row["arms"], row["comparator_arms"]), (row["comparator_arms"], row["arms"])):
                 if technology in arms[row["report"], mine]:
-                    keys.add((row["report"], mine, other, row["outcome_measures"], row["time_point"]))
+                    keys.add((row["report"], frozenset((mine, other)), row["outcome_measures"], row["time_point"]))
         studies = {reports[r]["study"] for r in inside if reports[r]["kind"] == "primary"}
         counts[technology, disease] = (len(inside), len(studies), sum(largest.values()), len(keys))
     return counts

@@ -154,14 +154,18 @@ class _Writer:
     def boolean(self, subject: str, predicate: str, value: bool) -> None:
         self.lines.append(f'<{subject}> <{RKG}{predicate}> "{"true" if value else "false"}"^^<{XSD}boolean>')
 
+    def places(self, subject: str, predicate: str, row: Row, column: str) -> None:
+        """Write the places of the review that a column names, as one sorted list of readable labels."""
+        if codes := row.items(column):
+            self.text(subject, predicate, "|".join(sorted(place_label(c) for c in codes)))
+
     def origin(self, subject: str, row: Row) -> None:
         """Say from which row and which places of the review a thing was charted, and what was not."""
         self.text(subject, "chartedRow", row.address)
         codes = row.items("source") or row.items("places")
         for code in codes:
             self.add(subject, _DERIVED, f"<{thing('place', code)}>")
-        if codes:
-            self.text(subject, "sourceText", "|".join(sorted(place_label(c) for c in codes)))
+        self.places(subject, "sourceText", row, "source" if row.items("source") else "places")
         if "charted_text" in row.cells:
             self.text(subject, "chartedText", row.value("charted_text"))
         for column, status in row.missing.items():
@@ -255,7 +259,11 @@ def _report(w: _Writer, row: Row, known: _Reports) -> None:
     w.text(me, "sampleSizeUnit", row.value("sample_size_unit"))
     w.text(me, "allocation", row.value("allocation"))
     w.text(me, "allocationText", row.value("allocation_text"))
+    w.places(me, "allocationPlace", row, "allocation_source")
     w.text(me, "blindingText", row.value("blinding"))
+    w.text(me, "designBasis", row.value("design_basis"))
+    w.text(me, "designText", row.value("design_text"))
+    w.places(me, "designPlace", row, "design_source")
     w.link(me, "placedUnder", term_class(row["placed_under"]))
     for disease in sorted(known.diseases[slug]):
         w.link(me, "studiesDisease", term_class(disease))
@@ -276,6 +284,7 @@ def _report(w: _Writer, row: Row, known: _Reports) -> None:
         w.integer(study, "armCount", len(known.arms[slug]) or None)
         if row.value("allocation") == "random":
             w.listed(study, "hasAllocation", "allocation", "random")
+        w.listed(study, "hasDesign", "study-design", row.value("design"))
 
 
 def _population(w: _Writer, row: Row, primary: bool) -> None:

@@ -375,6 +375,9 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
     where = first(me, "sourceText")
     shared = first(study[0], "sharedBasis") if study else ""
     kind_basis = first(me, "kindBasis")
+    design = words(first(study[0], "hasDesign").split("/")[-1]) if study else ""
+    if design and (basis := first(me, "designBasis")):
+        design += f" ({basis})"
     page.facts = [
         ("Citation", row["citation"], where),
         ("Year", row["year"], ""),
@@ -392,6 +395,7 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
         ("Unit of the sample size", first(me, "sampleSizeUnit"), ""),
         ("Allocation", first(me, "allocation"), first(me, "allocationText")),
         ("Blinding", first(me, "blindingText"), ""),
+        ("Study design", design, first(me, "designText")),
         ("Charted row", first(me, "chartedRow"), ""),
     ]
     page.populations = _rows(
