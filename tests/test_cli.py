@@ -15,7 +15,7 @@ import pyoxigraph as ox
 import pytest
 
 from conftest import CHARTED, ROOT, change
-from regen_kg import build, cli, layout, queries, reasoning
+from regen_kg import build, cli, layout, queries, reasoning, validation
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
 
@@ -52,7 +52,7 @@ def ontology(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_reasoner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the slow gates, which have tests of their own."""
     monkeypatch.setattr(reasoning, "check_consistency", lambda triples: None)
-    monkeypatch.setattr(build.validation, "shacl_findings", lambda store, shapes: [])
+    monkeypatch.setattr(validation, "shacl_findings", lambda store, shapes: [])
 
 
 def test_help_names_exactly_the_commands(run) -> None:

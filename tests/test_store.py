@@ -15,7 +15,7 @@ import pytest
 
 from conftest import CHARTED
 from regen_kg import build, queries
-from regen_kg.errors import QueryError, StoreError
+from regen_kg.errors import BuildError, QueryError, StoreError
 from regen_kg.store import EmbeddedStore, RemoteStore, refuse_unsafe
 
 UNSAFE = [
@@ -102,3 +102,73 @@ def test_an_endpoint_gives_the_same_rows(name: str, endpoint: str, review: Embed
     rows = queries.run(review, saved)
     assert rows
     assert queries.run(RemoteStore(endpoint), saved) == rows
+
+
+def the_engine_alone(store: EmbeddedStore) -> EmbeddedStore:
+    """The same graph, without the answers that its build kept."""
+    return EmbeddedStore(store.native)
+
+
+@pytest.mark.parametrize("name", sorted(queries.load_all()))
+def test_kept_answers_are_the_engines(name: str, review: EmbeddedStore) -> None:
+    """Kept rows are the rows of the query, as they are and picked by each value of each parameter."""
+    saved = queries.get(name)
+    engine = the_engine_alone(review)
+    asked: list[dict[str, str]] = [{}]
+    for parameter in saved.parameters:
+        known = queries.known_values(engine, parameter.name)
+        asked += [{parameter.name: value} for value in known[:: max(1, len(known) // 12)]]
+    assert review.kept and name in review.kept.queries
+    assert [queries.run(review, saved, values) for values in asked] == [
+        queries.run(engine, saved, values) for values in asked
+    ]
+
+
+def copy_of(made: build.Build, folder: Path) -> build.Build:
+    """A copy of a build, to change."""
+    shutil.copytree(made.folder, folder)
+    return build.open_build(folder)
+
+
+def test_a_kept_answer_opens_no_store(tmp_path: Path) -> None:
+    """With the dataset gone, kept questions are answered still, and the others say what is missing."""
+    made = copy_of(build.current(CHARTED), tmp_path / "copy")
+    (made.folder / "regen-kg.nq").unlink()
+    assert len(queries.run(made.store(), queries.get("gap-matrix"))) == 55
+    assert len(queries.run(made.store(), queries.get("gap-matrix"), {"placement": "charted"})) == 55
+    assert {r["arm"] for r in queries.run(made.store(), queries.get("arms"), {"report": "gormeli-2015"})} == {
+        "ha",
+        "prp",
+        "saline",
+    }
+    with pytest.raises(BuildError, match="regen-kg build"):
+        queries.run(made.store(), queries.get("arms"), {"report": "gormeli-2051"})
+
+
+@pytest.mark.parametrize("harm", ["deleted", "altered", "another query"])
+def test_a_kept_answer_that_does_not_fit_is_not_given(harm: str, tmp_path: Path) -> None:
+    """Kept rows count only if file and query are those of the build; else the engine answers."""
+    made = copy_of(build.current(CHARTED), tmp_path / "copy")
+    path = made.folder / "answers" / "randomised.jsonl"
+    saved = queries.get("randomised")
+    wanted = queries.run(the_engine_alone(made.store()), saved)
+    if harm == "deleted":
+        path.unlink()
+    elif harm == "altered":
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
+    else:
+        saved = queries.parse("randomised", saved.text.replace("ORDER BY ?report", "ORDER BY DESC(?report)"))
+    got = queries.run(made.store(), saved)
+    assert got == (wanted[::-1] if harm == "another query" else wanted)
+
+
+def test_the_store_on_disk_answers_alike(tmp_path: Path) -> None:
+    """A large build opens from disk, for many readers at once, and gives the rows of the store in memory."""
+    made = copy_of(build.current(CHARTED), tmp_path / "copy")
+    EmbeddedStore.write_disk(made.folder / "regen-kg.nq")
+    shutil.copyfile(made.folder / "manifest.json", made.folder / "regen-kg.nq")  # what is read now is not this file
+    first, second = (EmbeddedStore(build.open_build(made.folder).store().native) for _ in range(2))
+    in_memory = the_engine_alone(build.current(CHARTED).store())
+    for name in ("reports", "results", "conflicts", "quality-notes"):
+        saved = queries.get(name)
+        assert queries.run(first, saved) == queries.run(second, saved) == queries.run(in_memory, saved)

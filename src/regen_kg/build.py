@@ -9,14 +9,14 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 
-from regen_kg import __version__, analysis, charting, links, queries, reasoning, triples, validation
+# What only making a build needs is imported in the functions that make it: questions to a finished one must start fast.
+from regen_kg import __version__, charting, queries
 from regen_kg.errors import BuildError, RegenKGError
 from regen_kg.iris import BASE, DCAT, DCTERMS, ID, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, thing
 from regen_kg.layout import (
@@ -29,12 +29,16 @@ from regen_kg.layout import (
     user_data_dir,
 )
 from regen_kg.model import Finding
-from regen_kg.store import EmbeddedStore
-from regen_kg.terms import Terms, compile_ontology
+from regen_kg.store import DISK, EmbeddedStore, Kept
+
+if TYPE_CHECKING:
+    from regen_kg.terms import Terms
 
 CHARTED_LAYOUT = "1.0.0"
 _TYPE = ox.NamedNode(RDF + "type")
 _NQUADS = "regen-kg.nq"
+_ANSWERS = "answers"
+_LARGE = 1_000_000  # quads; from here on a build carries a store on disk, which opens at once
 _MAKERS = ("charting", "triples", "reasoning", "links", "terms", "iris", "queries", "build")
 
 
@@ -47,21 +51,29 @@ class Build:
     findings: tuple[Finding, ...] = ()
 
     def store(self) -> EmbeddedStore:
-        """Open the build's dataset in memory.
+        """Return the build's dataset, opened when the first question comes that no kept answer covers."""
+        kept = Kept(self.folder / _ANSWERS, self.manifest["files"], self.manifest.get("answers", {}))
+        return EmbeddedStore(lambda: EmbeddedStore.open(self.dataset()).native, kept)
+
+    def dataset(self) -> Path:
+        """Return the N-Quads file.
 
         Raises
         ------
         BuildError
-            If the file is not the one that was built.
+            If it is not the one that was built; not looked at beside a store on disk, which checks what it reads.
         """
         path = self.folder / _NQUADS
+        if (self.folder / DISK).is_dir():
+            return path
         try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as err:
             raise BuildError(f"{path}: cannot be read ({err.strerror}); run regen-kg build") from err
         if found != self.manifest["files"].get(_NQUADS):
             raise BuildError(f"{path}: damaged or changed by hand; run regen-kg build")
-        return EmbeddedStore.open(path)
+        return path
 
 
 class ValidationFailed(RegenKGError):
@@ -109,6 +121,8 @@ def input_digest(charted: Path) -> str:
 
 def hierarchy(ontology: list[ox.Triple], say: Callable[[str], None] = _silent) -> list[ox.Triple]:
     """Return the inferred hierarchy: the committed one if it is of this ontology, else the cached one, else HermiT's."""
+    from regen_kg import reasoning
+
     digest = reasoning.ontology_digest(ontology)
     cached = user_data_dir() / "hierarchy" / f"{digest}.nt"
     for path in (ontology_dir() / "inferred.nt", cached):
@@ -124,6 +138,8 @@ def hierarchy(ontology: list[ox.Triple], say: Callable[[str], None] = _silent) -
 
 def write_hierarchy(path: Path, digest: str, found: list[ox.Triple]) -> None:
     """Write an inferred hierarchy with the hash of its ontology on the first line."""
+    from regen_kg import reasoning
+
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
     part.write_bytes(f"# ontology {digest}\n".encode() + reasoning.ntriples(found))
@@ -203,6 +219,11 @@ def assemble(
     ChartingError, TermError, ReasoningError
         With all faults of the input.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from regen_kg import analysis, links, reasoning, triples, validation
+    from regen_kg.terms import Terms, compile_ontology
+
     say("reading the term tables")
     terms = Terms.load(ontology_dir())
     say("reading the charted tables")
@@ -259,8 +280,21 @@ def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None
     (folder / "regen-kg.jsonld").write_bytes(
         ox.serialize(ordered, format=ox.RdfFormat.JSON_LD, prefixes=prefixes) or b""
     )
-    files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
-    text = json.dumps({**manifest, "files": files}, indent=1, sort_keys=True)
+    # Asked of the file itself: what an order leaves open then depends on nothing but the file.
+    store = EmbeddedStore.open(folder / _NQUADS)
+    answers = {}
+    (folder / _ANSWERS).mkdir()
+    for name, digest, rows in queries.kept_answers(store):
+        answers[name] = digest
+        (folder / _ANSWERS / f"{name}.jsonl").write_text(rows, "utf-8", newline="\n")
+    files = {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+    if len(lines) >= _LARGE:  # after the hashes: its bytes differ from run to run
+        EmbeddedStore.write_disk(folder / _NQUADS)
+    text = json.dumps({**manifest, "answers": answers, "files": files}, indent=1, sort_keys=True)
     (folder / "manifest.json").write_text(text + "\n", "utf-8", newline="\n")
 
 
@@ -382,6 +416,8 @@ def why(made: Build, thing_: str, klass: str) -> str:
     ReasoningError
         If the membership doesn't follow.
     """
+    from regen_kg import reasoning
+
     me, kind = ox.NamedNode(ID + thing_), ox.NamedNode(RKG + klass)
     native = made.store().native
     graphs = {q.graph_name for q in native.quads_for_pattern(me, None, None, None)}
@@ -396,6 +432,9 @@ def why(made: Build, thing_: str, klass: str) -> str:
 
 def refresh(say: Callable[[str], None] = _say_on_stderr) -> None:
     """Refresh what the checkout commits: the inferred hierarchy of the ontology, then the packaged build."""
+    from regen_kg import reasoning
+    from regen_kg.terms import compile_ontology
+
     ontology = compile_ontology(ontology_dir())
     digest = reasoning.ontology_digest(ontology)
     say("classifying the ontology with HermiT")

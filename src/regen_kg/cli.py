@@ -89,11 +89,11 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
 
 
 def _write_rows(columns: Sequence[str], rows: Sequence[dict[str, str]], form: str) -> str:
-    from regen_kg.validation import csv_text
-
     if form == "json":
         return json.dumps(list(rows), indent=1, ensure_ascii=False) + "\n"
     if form == "csv":
+        from regen_kg.validation import csv_text
+
         return csv_text(columns, rows)
     if form == "ttl":
         return _result_set(columns, rows)
@@ -264,8 +264,7 @@ def _serve(args: argparse.Namespace) -> int:
 
     with endpoint.listen(args.port) as taken:
         made = build.current(_path(args.charted), _say)
-        made.store()  # refuses a damaged build
-        endpoint.run(made.folder / "regen-kg.nq", taken, _say)
+        endpoint.run(made.dataset(), taken, _say)
     return 0
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pyoxigraph as ox
 
 from regen_kg.errors import QueryError
 from regen_kg.layout import queries_dir
-from regen_kg.store import Answer, Store
+from regen_kg.store import Answer, Kept, Store
 
 _HEADER = re.compile(r"^#\+ (\w+): (.*)$", re.M)
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.-]*")
@@ -20,11 +22,12 @@ _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a saved query: its name, type (slug or string) and what it means."""
+    """A parameter of a saved query: its name, type (slug or string), what it means, and its default, if it has one."""
 
     name: str
     type: str
     meaning: str
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,9 @@ def parse(name: str, text: str) -> SavedQuery:
             raise QueryError(
                 f"{name}.rq: parameter line '{line}' should be 'name slug: meaning', with a VALUES line in the pattern"
             )
-        parameters.append(Parameter(*found.groups()))
+        parameter, kind, meaning = found.groups()
+        default = re.search(rf'VALUES \?{parameter} {{ "([^"]*)" }}', text)
+        parameters.append(Parameter(parameter, kind, meaning, default.group(1) if default else ""))
     raw = [c.strip() for c in heads["columns"][0].split(",")]
     return SavedQuery(
         name,
@@ -170,6 +175,8 @@ def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None
     """
     values = dict(values or {})
     text = query.bind(values)
+    if store.kept and (rows := _kept_rows(store.kept, query, values)) is not None:
+        return rows
     for name, value in values.items():
         known = known_values(store, name)
         if known and value not in known:
@@ -181,6 +188,66 @@ def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None
         {c: (_sorted_list(v) if c in query.lists else v) for c, v in row.items()}
         for row in plain_rows(answer, query.columns)
     ]
+
+
+# A parameter picks rows by the column of its name; these by another.
+_PICKED_BY = {"outcome": "outcome_measure"}
+
+
+def _kept_as(query: SavedQuery, values: Mapping[str, str]) -> tuple[str, str, dict[str, str]] | None:
+    """Return the name and text of the kept answer that holds a question's rows, and what picks them; None if no one does.
+
+    A parameter without a default leaves every row as it is and only picks some, so it can be applied to kept rows.
+    """
+    name, set_, picked = query.name, {}, {}
+    for parameter in query.parameters:
+        if (value := values.get(parameter.name)) is None or value == parameter.default:
+            continue
+        column = _PICKED_BY.get(parameter.name, parameter.name)
+        if parameter.default:
+            name, set_[parameter.name] = f"{name}.{value}", value
+        elif column in query.columns:
+            picked[column] = value
+        else:
+            return None
+    return name, query.bind(set_), picked
+
+
+def _kept_rows(kept: Kept, query: SavedQuery, values: Mapping[str, str]) -> list[dict[str, str]] | None:
+    where = _kept_as(query, values)
+    lines = kept.lines(*where[:2]) if where else None
+    if where is None or lines is None:
+        return None
+    marks = [json.dumps(v, ensure_ascii=False)[1:-1].encode() for v in where[2].values()]
+    if marks:
+        lines = [line for line in lines if all(mark in line for mark in marks)]
+    rows = [dict(zip(query.columns, row, strict=True)) for row in json.loads(b"[" + b",".join(lines) + b"]")]
+    for column, value in where[2].items():
+        lists = column in query.lists
+        rows = [row for row in rows if value in (row[column].split("|") if lists else (row[column],))]
+    return rows if rows or not where[2] else None  # no row: the engine knows whether the value exists
+
+
+def kept_answers(store: Store) -> Iterator[tuple[str, str, str]]:
+    """Answer every saved question once for each value of a parameter that has a default.
+
+    Yields
+    ------
+    tuple of str
+        The answer's name, the hash of its query, and its rows as JSON arrays of the query's columns, one per line.
+    """
+    for query in load_all().values():
+        choices: list[dict[str, str]] = [{}]
+        for parameter in query.parameters:
+            if parameter.default:
+                others = [v for v in known_values(store, parameter.name) if v != parameter.default]
+                choices += [{**choice, parameter.name: value} for choice in choices for value in others]
+        for choice in choices:
+            where = _kept_as(query, choice)
+            assert where is not None  # only parameters with a default are set
+            rows = run(store, query, choice)
+            lines = (json.dumps(list(row.values()), ensure_ascii=False) + "\n" for row in rows)
+            yield where[0], hashlib.sha256(where[1].encode()).hexdigest(), "".join(lines)
 
 
 def plain_rows(answer: Answer, columns: Iterable[str]) -> list[dict[str, str]]:

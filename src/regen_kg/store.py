@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,8 +41,32 @@ class Answer:
     triples: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Answers that a build wrote beside its dataset, one row per line: their folder, and the hash of each file and query."""
+
+    folder: Path
+    files: Mapping[str, str]
+    queries: Mapping[str, str]
+
+    def lines(self, name: str, text: str) -> list[bytes] | None:
+        """Return the lines of one answer; None if it is absent, altered, or the answer to another query."""
+        if self.queries.get(name) != hashlib.sha256(text.encode()).hexdigest():
+            return None
+        path = self.folder / f"{name}.jsonl"
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        if self.files.get(f"{self.folder.name}/{path.name}") != hashlib.sha256(content).hexdigest():
+            return None
+        return content.splitlines()
+
+
 class Store(Protocol):
-    """What the layers above know of an engine."""
+    """What the layers above know of an engine, and the answers kept for it, if any."""
+
+    kept: Kept | None
 
     def query(self, text: str) -> Answer:
         """Run a SPARQL 1.1 query over the union of all named graphs."""
@@ -89,27 +115,47 @@ def _term(node: object) -> Term | None:
     return Term("literal", str(node))
 
 
-class EmbeddedStore:
-    """A pyoxigraph store in memory, filled from N-Quads."""
+DISK = "store"  # the folder beside a large N-Quads file that holds the same quads as an indexed store
 
-    def __init__(self, native: ox.Store) -> None:
-        self.native = native
+
+class EmbeddedStore:
+    """A pyoxigraph store, in memory or on disk for reading; given a function, it opens when the first query needs it."""
+
+    def __init__(self, native: ox.Store | Callable[[], ox.Store], kept: Kept | None = None) -> None:
+        self._native = native
+        self.kept = kept
+
+    @functools.cached_property
+    def native(self) -> ox.Store:
+        """The engine's own store."""
+        return self._native if isinstance(self._native, ox.Store) else self._native()
 
     @classmethod
     def open(cls, nquads: Path) -> EmbeddedStore:
-        """Load a built N-Quads file.
+        """Open a built N-Quads file: the store on disk beside it if there is one, else loaded into memory.
 
         Raises
         ------
         StoreError
-            If the file cannot be read as N-Quads.
+            If the file cannot be read as N-Quads, or the store not be opened.
         """
-        native = ox.Store()
+        disk = nquads.with_name(DISK)
         try:
+            if disk.is_dir():
+                return cls(ox.Store.read_only(str(disk)))
+            native = ox.Store()
             native.bulk_load(path=str(nquads), format=ox.RdfFormat.N_QUADS)
         except (OSError, SyntaxError, ValueError) as err:
             raise StoreError(f"{nquads}: cannot be read ({err}); rebuild it with regen-kg build") from err
         return cls(native)
+
+    @staticmethod
+    def write_disk(nquads: Path) -> None:
+        """Write the store on disk beside an N-Quads file; its one writer has gone when this returns."""
+        native = ox.Store(str(nquads.with_name(DISK)))
+        native.bulk_load(path=str(nquads), format=ox.RdfFormat.N_QUADS)
+        native.optimize()
+        native.flush()
 
     @classmethod
     def of(cls, quads: Iterable[ox.Quad]) -> EmbeddedStore:
@@ -139,6 +185,8 @@ class EmbeddedStore:
 
 class RemoteStore:
     """Any SPARQL 1.1 query endpoint, through SPARQLWrapper; its default graph must be the union of the named ones."""
+
+    kept: Kept | None = None
 
     def __init__(self, endpoint: str, timeout: int = 30) -> None:
         if not re.match(r"https?://[^@\s]+$", endpoint):

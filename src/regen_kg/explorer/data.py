@@ -50,6 +50,7 @@ class Remembering:
 
     def __init__(self, store: Store, most: int = 500, rows: int = 5_000) -> None:
         self._store, self._most, self._rows = store, most, rows
+        self.kept = store.kept
         self._kept: dict[str, Answer] = {}
 
     def query(self, text: str) -> Answer:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from regen_kg.build import Build
 from regen_kg.errors import RegenKGError
 from regen_kg.explorer import data
 from regen_kg.explorer.navigation import address, page
@@ -54,6 +55,8 @@ def _script() -> str:
 
 @st.cache_resource(show_spinner="Opening the graph …")
 def _store_of(key: str, _build: data.AnyBuild) -> Store:
+    if isinstance(_build, Build):
+        _build.dataset()  # a damaged build is refused here, not half-way down a page
     return data.Remembering(_build.store())
 
 
