@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
 
 import pyoxigraph as ox
@@ -223,6 +223,20 @@ def flow_numbers(rows: tuple[Row, ...]) -> dict[tuple[str, str], int | None]:
     return computed
 
 
+def place_kind(codes: Sequence[str]) -> str:
+    """Tell what a result rests on, by the first of: the Results cell (or another cell of the row), the Conclusion cell, prose.
+
+    Examples
+    --------
+    >>> place_kind(["S3.1.3.p2", "T5.r1.conclusion"])
+    'conclusion'
+    """
+    cells = [code for code in codes if code.startswith("T")]
+    if any(not code.endswith(".conclusion") for code in cells):
+        return "results"
+    return "conclusion" if cells else "prose"
+
+
 class _Reports:
     """What several tables say of one report, gathered before it is written."""
 
@@ -232,8 +246,17 @@ class _Reports:
         self.technologies: dict[str, set[str]] = defaultdict(set)
         self.diseases: dict[str, set[str]] = defaultdict(set)
         self.top = {t.slug: top_technology(terms, t.slug) for t in terms.all("intervention")}
+        self.n: dict[tuple[str, str], int | None] = {}  # (report, arm) -> printed or inherited number
         for row in chart.rows("arms"):
             self.arms[row["report"]].append(row)
+            self.n[row["report"], row["arm"]] = int(n) if (n := row.value("n")) is not None else None
+        self.size: dict[str, int] = {}
+        for row in chart.rows("reports"):
+            if (size := row.value("sample_size")) is not None:
+                self.size[row["report"]] = int(size)
+            mine = self.arms[row["report"]]
+            if len(mine) == 1 and mine[0].value("n") is None and size is not None:
+                self.n[row["report"], mine[0]["arm"]] = int(size)
         for row in chart.rows("components"):
             if row["role"] == "tested" and (top := self.top[row["intervention"]]):
                 self.tested[row["report"], row["arm"]].add(top)
@@ -308,11 +331,9 @@ def _arm(w: _Writer, row: Row, report: Row, known: _Reports) -> None:
     w.link(me, "ofReport", thing("report", row["report"]))
     w.link(thing("study", report["study"]), "hasArm", me)
     w.listed(me, "armRole", "arm-role", row["role"])
-    inherited = (
-        len(known.arms[row["report"]]) == 1 and row.value("n") is None and report.value("sample_size") is not None
-    )
-    w.integer(me, "n", report["sample_size"] if inherited else row.value("n"))
-    status = "inherited" if inherited else row.missing.get("n", "charted")
+    n = known.n[row["report"], row["arm"]]
+    w.integer(me, "n", n)
+    status = "inherited" if n is not None and row.value("n") is None else row.missing.get("n", "charted")
     w.text(me, "nStatus", status)
     w.text(me, "nText", row.value("n_text"))
     for technology in sorted(known.tested[row["report"], row["arm"]]):
@@ -358,7 +379,7 @@ def _time_point(w: _Writer, row: Row) -> None:
     w.origin(me, row)
 
 
-def _result(w: _Writer, row: Row) -> None:
+def _result(w: _Writer, row: Row, known: _Reports) -> None:
     report = row["report"]
     me = thing("result", report, row["result"])
     w.type(me, _KIND_CLASS[row["kind"]])
@@ -392,6 +413,20 @@ def _result(w: _Writer, row: Row) -> None:
     for column, name in (("ci_lower", "ciLower"), ("ci_upper", "ciUpper"), ("ci_level", "ciLevel")):
         w.decimal(me, name, row.value(column))
     w.integer(me, "nAnalysed", row.value("n_analysed"))
+    arms = [*row.items("arms"), *row.items("comparator_arms")]
+    numbers = [known.n[report, arm] for arm in dict.fromkeys(arms)]
+    if (n := row.value("n_analysed")) is not None:
+        w.integer(me, "nInvolved", n)
+    elif numbers and None not in numbers:
+        total = sum(n for n in numbers if n is not None)
+        if total <= known.size.get(
+            report, total
+        ):  # arms that exceed the sample size are the source's error, not a number
+            w.integer(me, "nInvolved", total)
+    technologies = {t for arm in row.items("arms") for t in known.tested[report, arm]}
+    for technology in sorted(technologies if row.items("arms") else known.technologies[report]):
+        w.link(me, "resultTechnology", term_class(technology))
+    w.text(me, "resultBasis", place_kind(row.items("source")))
     if (p := row.value("p")) is not None:
         operator = re.match(r"[<>=]+", p)
         assert operator is not None  # the field's pattern
@@ -640,7 +675,7 @@ def review_nquads(chart: Chart, terms: Terms) -> Iterator[str]:
         for row in of["time-points"]:
             _time_point(w, row)
         for row in of["results"]:
-            _result(w, row)
+            _result(w, row, known)
         for row in of["directions"]:
             _direction(w, row, known)
         for row in of["head-to-head"]:

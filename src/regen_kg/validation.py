@@ -273,15 +273,15 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula (CWE-1236); a number with its sign or operator stays.
+    """Return a cell that no spreadsheet takes for a formula (CWE-1236); a number with its sign or operator, or an interval of two, stays.
 
     Examples
     --------
     >>> harmless("=HYPERLINK(1)"), harmless("=0.02"), harmless("-7 to -1"), harmless("")
-    ("'=HYPERLINK(1)", '=0.02', "'-7 to -1", '')
+    ("'=HYPERLINK(1)", '=0.02', '-7 to -1', '')
     """
     risky = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return "'" + cell if risky and not re.fullmatch(r"[-+=]?[\d.]+", cell) else cell
+    return "'" + cell if risky and not re.fullmatch(r"[-+=]?[\d.]+( to [-+]?[\d.]+)?", cell) else cell
 
 
 def scale_ends(store: ox.Store) -> dict[str, tuple[Decimal | None, Decimal | None]]:
