@@ -50,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     sparql.add_argument("-f", "--file", metavar="FILE")
     sparql.add_argument("--endpoint", metavar="URL")
     sparql.add_argument("--format", choices=_FORMATS, default="table")
+    sparql.add_argument(
+        "--explain",
+        action="store_true",
+        help="say why a SELECT answers nothing: the pattern or filter at fault and the nearest known terms",
+    )
 
     explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
     explore.add_argument("--port", type=int, default=8501)
@@ -194,6 +199,13 @@ def _sparql(args: argparse.Namespace) -> int:
         raise QueryError(f"{args.file}: cannot be read ({err})") from err
     refuse_unsafe(text)
     store = RemoteStore(args.endpoint) if args.endpoint else _open(args)
+    if args.explain:
+        from regen_kg.analysis.explain import explain
+
+        if args.format != "table":
+            raise QueryError("--explain answers in words; leave out --format")
+        print("\n".join(explain(store, text).lines()))
+        return 0
     answer = store.query(text)
     if answer.boolean is not None:
         print("true" if answer.boolean else "false")
@@ -203,7 +215,7 @@ def _sparql(args: argparse.Namespace) -> int:
         rows = queries.plain_rows(answer, answer.columns)
         sys.stdout.write(_write_rows(answer.columns, rows, args.format))
         if not rows:
-            _say("no rows")
+            _say("no rows; --explain says why")
     return 0
 
 
