@@ -19,7 +19,7 @@ from regen_kg import build, cli, layout, queries, reasoning, validation
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
 
-COMMANDS = ["build", "validate", "query", "sparql", "explore", "serve", "link", "info"]
+COMMANDS = ["build", "validate", "query", "sparql", "gap", "explore", "serve", "link", "info"]
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import pytest
 
 from conftest import CHARTED
 from regen_kg import build, queries
+from regen_kg.analysis.certificate import gap_certificate
+from regen_kg.analysis.explain import explain
 from regen_kg.errors import BuildError, QueryError, StoreError
 from regen_kg.store import EmbeddedStore, RemoteStore, refuse_unsafe
 
@@ -172,3 +174,17 @@ def test_the_store_on_disk_answers_alike(tmp_path: Path) -> None:
     for name in ("reports", "results", "conflicts", "quality-notes"):
         saved = queries.get(name)
         assert queries.run(first, saved) == queries.run(second, saved) == queries.run(in_memory, saved)
+
+
+def test_an_endpoint_is_explained_and_certified_alike(endpoint: str, review: EmbeddedStore) -> None:
+    """Why a query is empty, and the certificate of a gap, come out the same over HTTP."""
+    remote = RemoteStore(endpoint)
+    query = (
+        "PREFIX rkg: <https://w3id.org/regen-kg/ontology#> "
+        "SELECT ?r { ?r rkg:testsTechnology rkg:HyaluronicAcid ; rkg:studiesDisease rkg:LigamentInjuri . FILTER(?x > 1) }"
+    )
+    here, there = explain(review, query), explain(remote, query)
+    assert here.empty and here.causes
+    assert there == here
+    gap = "no-report/hyaluronic-acid/ligament-injury"
+    assert gap_certificate(remote, gap) == gap_certificate(review, gap)

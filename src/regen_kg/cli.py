@@ -56,6 +56,17 @@ def _parser() -> argparse.ArgumentParser:
         help="say why a SELECT answers nothing: the pattern or filter at fault and the nearest known terms",
     )
 
+    gap = sub.add_parser(
+        "gap",
+        parents=[charted],
+        help="certify a gap: re-run it and say what its emptiness means",
+        description="Re-run a gap against the present build and print its certificate: what was probed and searched, which statuses stand "
+        "behind the emptiness, what is nearest. Exit code 0 if it holds, 1 if it no longer holds or cannot be certified.",
+    )
+    gap.add_argument("gap", metavar="ID", help="as in the column gap of: regen-kg query evidence-gaps")
+    gap.add_argument("--endpoint", metavar="URL", help="ask a SPARQL endpoint instead of the local build")
+    gap.add_argument("--format", choices=("text", "json"), default="text")
+
     explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
     explore.add_argument("--port", type=int, default=8501)
     explore.add_argument(
@@ -219,6 +230,17 @@ def _sparql(args: argparse.Namespace) -> int:
     return 0
 
 
+def _gap(args: argparse.Namespace) -> int:
+    from regen_kg.analysis.certificate import gap_certificate
+
+    made = gap_certificate(RemoteStore(args.endpoint) if args.endpoint else _open(args), args.gap)
+    if args.format == "json":
+        print(json.dumps(made.data(), indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(made.lines()))
+    return 0 if made.holds else 1
+
+
 def _explore(args: argparse.Namespace) -> int:
     import os
     import socket
@@ -335,7 +357,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 for fine, 1 for violations, 2 for wrong use or unreadable input."""
     args = _parser().parse_args(argv)
     commands = {
-        "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "explore": _explore,
+        "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "gap": _gap, "explore": _explore,
         "serve": _serve, "link": _link, "info": _info,
     }  # fmt: skip
     try:
