@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
-from conftest import CHARTED
+from conftest import CHARTED, ROOT
 from regen_kg import cli, queries
 from regen_kg.analysis.explain import explain
 from regen_kg.analysis.patterns import read
@@ -192,3 +193,11 @@ def test_on_the_command_line(capsys: pytest.CaptureFixture[str], review: Embedde
     assert "nearest: rkg:hasArm" in out
     assert cli.main(["sparql", "--charted", str(CHARTED), "--explain", "--format", "csv", "SELECT * { ?s ?p ?o }"]) == 2
     assert "leave out --format" in capsys.readouterr().err
+
+
+def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str], review: EmbeddedStore) -> None:
+    """What the how-to shows is what the command says."""
+    text = (ROOT / "docs" / "how-to" / "gaps-and-conflicts.md").read_text("utf-8")
+    [(query, answer)] = re.findall(r"sparql --explain '([^']*)'\n```\n```\n(.*?)```", text, re.S)
+    assert cli.main(["sparql", "--charted", str(CHARTED), "--explain", query]) == 0
+    assert capsys.readouterr().out == answer
