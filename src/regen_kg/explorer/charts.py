@@ -27,6 +27,11 @@ _DARK = {
 }
 
 
+def palette(dark: bool) -> dict[str, str]:
+    """Return the colours of a light or a dark page."""
+    return _DARK if dark else _LIGHT
+
+
 def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
@@ -52,7 +57,8 @@ def contrast(one: str, other: str) -> float:
     return (bright + 0.05) / (dim + 0.05)
 
 
-def _readable_on(fill: str) -> str:
+def readable_on(fill: str) -> str:
+    """Return black or white, whichever reads better on a fill."""
     return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, fill))
 
 
@@ -95,7 +101,7 @@ def gap_map(
         values.append({
             "technology": rows[c["technology"]], "disease": diseases[c["disease"]], "t": c["technology"], "d": c["disease"],
             "said": said.replace(" ", "\n"), "empty": c["reports"] == "0", "fill": fill, "words": said[0].isalpha(),
-            "ink": colours["ink"] if c["reports"] == "0" else _readable_on(fill),
+            "ink": colours["ink"] if c["reports"] == "0" else readable_on(fill),
             "what": f"{technologies[c['technology']]}, {diseases[c['disease']]}: {said}" + ("" if said[0].isalpha() else f" {measure}"),
         })  # fmt: skip
     axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False}

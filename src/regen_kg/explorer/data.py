@@ -82,7 +82,7 @@ def remote_build(endpoint: str) -> RemoteBuild:
         If its default graph holds no build.
     """
     store = RemoteStore(endpoint)
-    rows = _select(
+    rows = select(
         store,
         f"SELECT ?inputs ?package {{ <{BASE}dataset> dcterms:identifier ?inputs ; dcat:version ?package }} LIMIT 1",
     )
@@ -91,7 +91,7 @@ def remote_build(endpoint: str) -> RemoteBuild:
             f"{endpoint}: its default graph holds no build of regen-kg; load graph/built/regen-kg.nq there and let the "
             "default graph be the union of the named ones, or load the merged regen-kg.ttl"
         )
-    size = _select(store, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0]["n"]
+    size = select(store, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0]["n"]
     return RemoteBuild(endpoint, {**rows[0], "triples": {"all": int(size)}})
 
 
@@ -106,7 +106,8 @@ def ask(store: Store, name: str, **values: str) -> list[Row]:
     return queries.run(store, queries.get(name), values)
 
 
-def _select(store: Store, pattern: str) -> list[Row]:
+def select(store: Store, pattern: str) -> list[Row]:
+    """Return the rows of a SELECT query that needs no PREFIX lines; what is unbound is an empty string."""
     answer = store.query(_PREFIX_LINES + pattern)
     return queries.plain_rows(answer, answer.columns)
 
@@ -125,7 +126,7 @@ def nearest(slug: str, known: Iterable[str], most: int = 5) -> list[str]:
 
 def labels(store: Store, listed: str) -> Row:
     """Return slug to label of the technologies or diseases that the gap map spans, from the vocabulary, not from use."""
-    rows = _select(
+    rows = select(
         store,
         f'SELECT ?slug (MIN(?l) AS ?label) {{ ?t rkg:listedAs "{listed}" ; skos:notation ?slug . '
         "OPTIONAL { ?t rdfs:label ?l0 } BIND(STR(?l0) AS ?l) } GROUP BY ?slug ORDER BY ?slug",
@@ -135,7 +136,7 @@ def labels(store: Store, listed: str) -> Row:
 
 def term_labels(store: Store) -> Row:
     """Return slug to label of all terms of the ontology: interventions, conditions and outcome measures."""
-    rows = _select(
+    rows = select(
         store,
         "SELECT ?slug (MIN(?l) AS ?label) { VALUES ?kind { owl:Class rkg:OutcomeMeasure } ?t a ?kind ; skos:notation ?slug ; rdfs:label ?l0 "
         "BIND(STR(?l0) AS ?l) } GROUP BY ?slug",
@@ -169,7 +170,7 @@ def totals(store: Store) -> Totals:
     """Count reports, studies, results and notes."""
     reports = ask(store, "reports")
     notes = ask(store, "quality-notes")
-    results = _select(store, "SELECT (COUNT(DISTINCT ?r) AS ?n) { ?r a rkg:Result }")[0]["n"]
+    results = select(store, "SELECT (COUNT(DISTINCT ?r) AS ?n) { ?r a rkg:Result }")[0]["n"]
     years: dict[int, int] = defaultdict(int)
     for r in reports:
         years[int(r["year"])] += 1
@@ -221,7 +222,7 @@ def reports(store: Store) -> list[Row]:
     """Return one row per report, with the disease that the review files it under as `placed_under`."""
     placed = {
         r["report"]: r["p"]
-        for r in _select(
+        for r in select(
             store, "SELECT ?report ?p { ?r a rkg:Report ; skos:notation ?report ; rkg:placedUnder/skos:notation ?p }"
         )
     }
@@ -263,7 +264,7 @@ def flow(store: Store) -> list[Row]:
     """Return the steps of the study flow with their labels, in the two accounts of the review."""
     said = {
         (r["account"], r["step"]): r
-        for r in _select(
+        for r in select(
             store,
             "SELECT ?account ?step ?label ?source { ?f a rkg:FlowStep ; rkg:account ?account ; skos:notation ?step ; rdfs:label ?l . "
             "BIND(STR(?l) AS ?label) OPTIONAL { ?f rkg:sourceText ?source } }",
@@ -289,9 +290,9 @@ def _local(iri: str) -> str:
     return iri
 
 
-def _things(store: Store, which: str) -> list[Thing]:
+def things(store: Store, which: str) -> list[Thing]:
     """Return all properties of the things that a pattern over ?x selects; links are followed to the slug they point at."""
-    rows = _select(
+    rows = select(
         store,
         f"SELECT ?x ?p (COALESCE(?s, STR(?v)) AS ?said) {{ {which} ?x ?p ?v . OPTIONAL {{ ?v skos:notation ?s }} }}",
     )
@@ -367,11 +368,11 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
     iri = f"<{thing('report', slug)}>"
 
     def of(kind: str) -> list[Thing]:
-        return _things(store, f"?x a rkg:{kind} ; rkg:ofReport {iri} .")
+        return things(store, f"?x a rkg:{kind} ; rkg:ofReport {iri} .")
 
     terms = term_labels(store)
-    me = _things(store, f"VALUES ?x {{ {iri} }}")[0]
-    study = _things(store, f"{iri} rkg:reports ?x .")
+    me = things(store, f"VALUES ?x {{ {iri} }}")[0]
+    study = things(store, f"{iri} rkg:reports ?x .")
     page = ReportPage(row)
     where = first(me, "sourceText")
     shared = first(study[0], "sharedBasis") if study else ""
@@ -400,14 +401,14 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
         ("Charted row", first(me, "chartedRow"), ""),
     ]
     page.populations = _rows(
-        _things(store, f"?x rkg:conditionBasis ?basis ; rkg:ofReport {iri} ."),
+        things(store, f"?x rkg:conditionBasis ?basis ; rkg:ofReport {iri} ."),
         {"condition": "skos:notation", "descriptor": "descriptor", "basis": "conditionBasis", "charted text": "chartedText",
          "place in the review": "sourceText"},
     )  # fmt: skip
     arms = of("Arm")
     page.arms = _rows(arms, {"arm": "skos:notation", "label": "rdfs:label", "n": "n", "n status": "nStatus", "n as printed": "nText",
                              "role": "armRole", "technologies": "armTechnology", "place in the review": "sourceText"})  # fmt: skip
-    arm_of = {r["c"]: r["arm"] for r in _select(
+    arm_of = {r["c"]: r["arm"] for r in select(
         store, f"SELECT ?c ?arm {{ ?a a rkg:Arm ; rkg:ofReport {iri} ; rkg:hasComponent ?c ; skos:notation ?arm }}")}  # fmt: skip
     for one in of("InterventionComponent"):
         page.components.append({
@@ -421,21 +422,21 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
     page.scale_uses = _rows(of("ScaleUse"), {
         "outcome measure": "ofOutcomeMeasure", "printed as": "printedAs", "range": "rangeText", "unit": "unit", "polarity": "usedPolarity",
         "version": "version", "place in the review": "sourceText"})  # fmt: skip
-    notes = _things(
+    notes = things(
         store,
         f"{{ ?x a rkg:QualityNote ; rkg:touches {iri} }} UNION {{ ?x a rkg:QualityNote ; rkg:touches ?r . ?r rkg:ofReport {iri} }}",
     )
-    page.notes = sorted((_note(n) for n in notes), key=_gravest_first)
+    page.notes = sorted((_note(n) for n in notes), key=gravest_first)
     by_result = {r["result"]: r for r in ask(store, "results", report=slug)}
     touching = defaultdict(list)
-    for n in _things(store, f"?x a rkg:QualityNote ; rkg:touches ?res . ?res a rkg:Result ; rkg:ofReport {iri} ."):
+    for n in things(store, f"?x a rkg:QualityNote ; rkg:touches ?res . ?res a rkg:Result ; rkg:ofReport {iri} ."):
         for touched in n.get("touches", []):
             if touched.startswith(slug + "/"):
                 touching[touched].append(first(n, "skos:notation"))
-    things = {first(t, "skos:notation"): t for t in of("Result")}
+    charted = {first(t, "skos:notation"): t for t in of("Result")}
     page.saved_results = list(by_result.values())
     for key, r in by_result.items():
-        t = things[key]
+        t = charted[key]
 
         def said(name: str, column: str, r: Row = r, t: Thing = t) -> str:
             return r[name] or _missing(t, column)
@@ -486,15 +487,16 @@ def _note(one: Thing) -> Row:
     }  # fmt: skip
 
 
-def _gravest_first(note: Row) -> tuple[int, str]:
+def gravest_first(note: Row) -> tuple[int, str]:
+    """Return the key that sorts notes by severity, then by name."""
     at = SEVERITIES.index(note["severity"]) if note["severity"] in SEVERITIES else len(SEVERITIES)
     return at, note["note"]
 
 
 def notes(store: Store, severity: str = "") -> list[Row]:
     """Return the notes about the source, the gravest first."""
-    found = [_note(n) for n in _things(store, "?x a rkg:QualityNote .")]
-    return sorted((n for n in found if not severity or n["severity"] == severity), key=_gravest_first)
+    found = [_note(n) for n in things(store, "?x a rkg:QualityNote .")]
+    return sorted((n for n in found if not severity or n["severity"] == severity), key=gravest_first)
 
 
 # ---- asking -----------------------------------------------------------------------------------------------------

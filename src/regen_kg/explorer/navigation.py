@@ -8,18 +8,26 @@ import streamlit as st
 
 PAGES_DIR = Path(__file__).resolve().parent / "pages"
 
-# file name -> (title, address); the report page is reached by links, so it is not in the menu
-_PAGES = {
-    "overview": ("Overview", "overview"),
-    "gap_map": ("Gap map", "gap-map"),
-    "reports": ("Reports", "reports"),
-    "conflicts": ("Conflicts", "conflicts"),
-    "quality": ("Quality", "quality"),
-    "safety": ("Safety", "safety"),
-    "ask": ("Ask", "ask"),
-    "about": ("About", "about"),
-    "report": ("Report", "report"),
+# menu section -> file name -> (title, address)
+_SECTIONS = {
+    "": {"overview": ("Overview", "overview"), "about": ("About", "about")},
+    "Evidence": {
+        "gap_map": ("Gap map", "gap-map"),
+        "conflicts": ("Conflicts", "conflicts"),
+        "safety": ("Safety", "safety"),
+        "reports": ("Reports", "reports"),
+        "compare": ("Compare", "compare"),
+    },
+    "One by one": {
+        "disease": ("Disease", "disease"),
+        "technology": ("Technology", "technology"),
+        "outcome": ("Outcome measure", "outcome"),
+        "report": ("Report", "report"),
+    },
+    "Ask": {"ask": ("Ask", "ask"), "ontology": ("Ontology", "ontology")},
+    "The review": {"method": ("Method", "method"), "quality": ("Quality", "quality")},
 }
+_PAGES = {name: shown for pages in _SECTIONS.values() for name, shown in pages.items()}
 
 
 def page(name: str):  # type: ignore[no-untyped-def]  # streamlit's page class has no public name before 1.67
@@ -30,7 +38,6 @@ def page(name: str):  # type: ignore[no-untyped-def]  # streamlit's page class h
         title=title,
         url_path=address,
         default=name == "overview",
-        visibility="hidden" if name == "report" else "visible",
     )
 
 
@@ -40,5 +47,5 @@ def address(name: str) -> str:
 
 
 def all_pages():  # type: ignore[no-untyped-def]
-    """Return all pages in menu order."""
-    return [page(name) for name in _PAGES]
+    """Return all pages by section of the menu."""
+    return {section: [page(name) for name in pages] for section, pages in _SECTIONS.items()}

@@ -10,8 +10,8 @@
   };
 
   const picture = (button) => {
-    const before = [...document.querySelectorAll("[data-testid=stVegaLiteChart] svg, svg.rkg-drawing")].filter(
-      (svg) => svg.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING,
+    const before = [...document.querySelectorAll("[data-testid=stVegaLiteChart] svg, img.rkg-drawing")].filter(
+      (drawn) => drawn.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING,
     );
     return before.at(-1);
   };
@@ -19,9 +19,12 @@
   const savePicture = (button) => {
     const found = picture(button);
     if (!found) return;
-    const box = found.getBoundingClientRect();
-    const copy = found.cloneNode(true);
     const paper = getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor;
+    const image64 = found.tagName === "IMG" && found.src.split("base64,")[1];
+    const copy = image64
+      ? new DOMParser().parseFromString(new TextDecoder().decode(Uint8Array.from(atob(image64), (c) => c.charCodeAt(0))), "image/svg+xml").documentElement
+      : found.cloneNode(true);
+    const box = image64 ? { width: found.naturalWidth, height: found.naturalHeight } : found.getBoundingClientRect();
     copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
     copy.setAttribute("width", box.width);
     copy.setAttribute("height", box.height);

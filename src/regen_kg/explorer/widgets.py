@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,12 +14,15 @@ import streamlit as st
 
 from regen_kg.build import Build
 from regen_kg.errors import RegenKGError
-from regen_kg.explorer import data
+from regen_kg.explorer import data, downloads, entities
+from regen_kg.explorer import index as indexes
+from regen_kg.explorer import vocabulary as vocabularies
 from regen_kg.explorer.navigation import address, page
 from regen_kg.store import Store
 from regen_kg.validation import csv_text
 
 NOT_CHARTED = "not charted"
+STATUSES = frozenset(("charted", "not-charted", "not-reported", "unclear", "not-applicable"))
 SEVERITY_SIGN = {"grave": "▲", "notable": "◆", "minor": "●"}
 _STYLE = """<style>
 .rkg-wrap{overflow-x:auto;margin:0 0 .5rem 0}
@@ -30,12 +34,16 @@ _STYLE = """<style>
 .rkg td.rkg-num{white-space:nowrap;font-variant-numeric:tabular-nums}
 .rkg-facts th{width:13rem;font-weight:600}
 .rkg-facts td:first-of-type{min-width:9rem}
-[data-testid=stHeading] h2{font-size:1.45rem;padding:.6rem 0 .3rem 0}[data-testid=stHeading] h1{font-size:2.1rem}
+[data-testid=stHeading] h2{font-size:1.45rem;padding:.6rem 0 .3rem 0}[data-testid=stHeading] h1{font-size:2.1rem}[data-testid=stHeading] h3{font-size:1.12rem;padding:.4rem 0 .2rem 0}
 [data-testid=stMarkdownContainer] h2{font-size:1.45rem}
 [data-testid=stPageLink] a,[data-testid=stPageLink] p{white-space:normal;overflow:visible;height:auto}
 [data-testid=stPageLink] span{white-space:normal;overflow:visible}[data-testid=stPageLink] p{text-decoration:underline}
 .rkg-none{color:light-dark(#595959,#b8b8b8);font-style:italic}
 .rkg a,.rkg-note a,a.rkg-go,a.rkg-out{text-decoration:underline;color:light-dark(#005ea2,#73b3e7)}
+.rkg-tree,.rkg-tree ul{list-style:none;margin:0;padding:0 0 0 1.1rem;font-size:.925rem;line-height:1.55}.rkg-tree{padding-left:0}.rkg-tree summary{cursor:pointer}
+.rkg-tree .rkg-leaf{padding-left:1.1rem}.rkg-here{font-weight:700;border-left:3px solid currentColor;padding-left:.35rem}
+.rkg tbody th{font-weight:600;padding:.35rem .6rem .35rem 0;text-align:left;vertical-align:top;min-width:8rem}
+.rkg-drawing{max-width:100%;height:auto}
 .rkg-save{font-size:.875rem;margin:.1rem 0 .6rem 0}
 .rkg-save button{font:inherit;color:inherit;background:none;border:1px solid rgba(128,128,128,.7);border-radius:.3rem;padding:.1rem .6rem;margin:0 .3rem;cursor:pointer}
 .rkg-note{border-left:4px solid #8a8a8a;padding:.1rem 0 .1rem .8rem;margin:0 0 1rem 0;font-size:.925rem;line-height:1.5}
@@ -76,15 +84,30 @@ def opened() -> tuple[data.AnyBuild, Store]:
         st.stop()
 
 
-@st.cache_data(show_spinner="Reading the graph …", max_entries=500)
+@st.cache_resource(show_spinner="Reading the graph …", max_entries=500)
 def _kept(key: str, name: str, args: tuple[Any, ...], _ask: Callable[..., Any], _store: Store) -> Any:
     return _ask(_store, *args)
 
 
 def kept(ask: Callable[..., Any], *args: Any) -> Any:
-    """Return what a question put to the store answers, kept for as long as the build is the same."""
+    """Return what a question put to the store answers, kept per build and shared: look at it, don't change it."""
     made, store = opened()
     return _kept(data.build_key(made), f"{ask.__module__}.{ask.__qualname__}", args, ask, store)
+
+
+def index() -> indexes.Index:
+    """Return the index of the evidence."""
+    return kept(indexes.build_index)
+
+
+def vocabulary() -> vocabularies.Vocabulary:
+    """Return the terms of the ontology."""
+    return kept(vocabularies.build_vocabulary)
+
+
+def kept_entity(kind: str, slug: str, sub: bool) -> entities.Entity | None:
+    """Return one technology, disease or outcome measure with its evidence."""
+    return entities.entity(index(), vocabulary(), kind, slug, sub)
 
 
 def escaped(text: str) -> str:
@@ -184,7 +207,9 @@ def _labels_of(key: str, _store: Store) -> data.Row:
 
 
 def term(slug: str) -> str:
-    """Return a slug's label in the ontology, else the slug in words."""
+    """Return a slug's label in the ontology, else the slug in words; a status is never a term."""
+    if slug in STATUSES:
+        return data.words(slug)
     made, store = opened()
     return _labels_of(data.build_key(made), store).get(slug) or data.words(slug)
 
@@ -193,7 +218,13 @@ def list_words(cell: str) -> str:
     """Return a list cell of slugs as labels."""
     if cell in data.STATUS_WORDS:
         return none(cell)
-    return html.escape(", ".join(term(i) for i in data.items(cell))) or none()
+    shown = [none(data.words(i)) if i in STATUSES else html.escape(term(i)) for i in data.items(cell)]
+    return ", ".join(shown) or none()
+
+
+def list_plain(cell: str) -> str:
+    """Return a list cell of slugs that are no terms, in words."""
+    return html.escape(", ".join(data.words(i) for i in data.items(cell))) or none()
 
 
 def list_text(cell: str) -> str:
@@ -225,10 +256,13 @@ def table(
     draw: Mapping[str, Drawer] | None = None,
     titles: dict[str, str] | None = None,
     fold: bool = False,
+    head_links: Mapping[str, str] | None = None,
+    row_head: str = "",
 ) -> None:
     """Draw a table as HTML: wraps, scrolls sideways within itself, and says "not charted" where a cell is empty.
 
-    With `fold`, columns that have no content in any row are named below the table instead of being drawn.
+    With `fold`, columns that have no content in any row are named below the table instead of being drawn. `head_links`
+    gives heads that are HTML already; the cells of the column `row_head` are heads of their rows.
     """
     draw, titles = draw or {}, titles or {}
     folded: dict[str, list[str]] = {}
@@ -238,7 +272,8 @@ def table(
             if found <= {""} or (len(found) == 1 and found <= data.STATUS_WORDS):
                 folded.setdefault(found.pop() or NOT_CHARTED, []).append(titles.get(c, c))
         columns = [c for c in columns if not any(titles.get(c, c) in names for names in folded.values())]
-    head = "".join(f'<th scope="col">{html.escape(titles.get(c, c[:1].upper() + c[1:]))}</th>' for c in columns)
+    heads = {c: (head_links or {}).get(c) or html.escape(titles.get(c, c[:1].upper() + c[1:])) for c in columns}
+    head = "".join(f'<th scope="col">{heads[c]}</th>' for c in columns)
     body = []
     for row in rows:
         cells = []
@@ -249,7 +284,7 @@ def table(
             else:
                 shown = none(value or NOT_CHARTED) if value in data.STATUS_WORDS or not value else html.escape(value)
             kind = "rkg-num" if c in _NUMBERS and value else "rkg-long" if c in _LONG and len(value) > 25 else ""
-            cells.append(f'<td class="{kind}">{shown}</td>')
+            cells.append(f'<th scope="row">{shown}</th>' if c == row_head else f'<td class="{kind}">{shown}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     said = " ".join(f"{status.capitalize()} in every row: {', '.join(names)}." for status, names in folded.items())
     st.html(
@@ -267,6 +302,58 @@ def facts(rows: Iterable[tuple[str, str, str]]) -> None:
     )
     head = '<thead><tr><th scope="col">Field</th><th scope="col">Content</th><th scope="col">As printed, or where</th></tr></thead>'
     st.html(f'<div class="rkg-wrap"><table class="rkg rkg-facts">{head}<tbody>{body}</tbody></table></div>')
+
+
+def definitions(rows: Iterable[tuple[str, str]]) -> None:
+    """Draw names with their content, which is HTML already."""
+    body = "".join(f'<tr><th scope="row">{html.escape(name)}</th><td>{content}</td></tr>' for name, content in rows)
+    st.html(f'<div class="rkg-wrap"><table class="rkg rkg-facts"><tbody>{body}</tbody></table></div>')
+
+
+def term_link(terms: vocabularies.Vocabulary, key: str) -> str:
+    """Return the HTML link to a term: to the page on its evidence if it has one, else to the ontology."""
+    term = terms.terms.get(key)
+    if term is None:
+        return html.escape(data.words(key))
+    return link(term.page, term.label, id=term.slug) if term.page else link("ontology", term.label, term=key)
+
+
+def conflict_table(rows: Sequence[data.Row]) -> None:
+    """Draw pairs of reports that point in different directions, each with what it is against, on what and when."""
+    shown = [
+        {
+            **r,
+            **{
+                f"side_{s}": "|".join((r[f"report_{s}"], r[f"direction_{s}"], f"against: {r[f'comparator_{s}'].replace('|', ', ')}", f"on: {r[f'outcome_domains_{s}'].replace('|', ', ')}", f"months: {r[f'time_{s}']}"))
+                for s in ("a", "b")
+            },
+        }
+        for r in rows
+    ]  # fmt: skip
+
+    def side(cell: str) -> str:
+        report, direction, *more = cell.split("|")
+        said = "".join(
+            f"<br>{html.escape(name)}: {html.escape(', '.join(term(i) for i in value.split(', '))) if value else none()}"
+            for name, _, value in (m.partition(": ") for m in more)
+        )
+        return f"{report_link(report)}<br><strong>{html.escape(data.words(direction))}</strong>{said}"
+
+    table(
+        ["kind", "technology", "disease", "side_a", "side_b", "candidate_explanations"], shown,
+        {"kind": list_words, "technology": list_words, "disease": list_words, "side_a": side, "side_b": side,
+         "candidate_explanations": lambda c: "<br>".join(html.escape(i) for i in data.items(c)) or none()},
+        {"side_a": "Report", "side_b": "Other report", "candidate_explanations": "What differs (first / other)"},
+    )  # fmt: skip
+
+
+def report_downloads(rows: Sequence[data.Row], name: str) -> None:
+    """Offer rows of the index as CSV, and as references (RIS)."""
+    if not rows:
+        return
+    download(rows, list(rows[0]), name)
+    st.download_button("Download as RIS (for reference managers)", downloads.ris(rows), file_name=f"{name}.ris",
+                       mime="application/x-research-info-systems", on_click="ignore", key=f"ris-{name}")  # fmt: skip
 
 
 def note(row: data.Row) -> None:
@@ -292,6 +379,8 @@ def report_list(rows: Sequence[data.Row]) -> None:
 
 def download(rows: Sequence[data.Row], columns: Sequence[str], name: str) -> None:
     """Offer rows as CSV."""
+    if not rows:
+        return
     st.download_button(
         "Download as CSV",
         csv_text(columns, rows),
@@ -300,6 +389,12 @@ def download(rows: Sequence[data.Row], columns: Sequence[str], name: str) -> Non
         on_click="ignore",
         key=f"csv-{name}",
     )
+
+
+def drawing(svg: str, said: str) -> None:
+    """Draw SVG as an image, which can hold no script, with its sentence for those who don't see it."""
+    source = base64.b64encode(svg.encode()).decode()
+    st.html(f'<img class="rkg-drawing" src="data:image/svg+xml;base64,{source}" alt="{html.escape(said, quote=True)}">')
 
 
 def save_picture(name: str) -> None:
@@ -311,7 +406,7 @@ def save_picture(name: str) -> None:
     st.html(f'<p class="rkg-save">Save the picture as {buttons}</p>')
 
 
-def go(name: str, label: str, **query: str) -> None:
+def go(name: str, label: str, **query: str | list[str]) -> None:
     """Draw a link to another page of the same session."""
     st.page_link(page(name), label=escaped(label), query_params=query or None)
 
@@ -324,7 +419,7 @@ def from_url(name: str, allowed: Iterable[str]) -> str:
     return found if found in allowed else ""
 
 
-def to_url(**values: str | None) -> None:
+def to_url(**values: str | list[str] | None) -> None:
     """Write values to the address; what is empty leaves it."""
     st.query_params.update({name: value for name, value in values.items() if value})
     for name, value in values.items():
@@ -355,3 +450,18 @@ def switch(label: str, name: str, options: dict[str, str]) -> str:
     st.radio(label, list(options), format_func=lambda v: options[v], key=key, horizontal=True,
              on_change=lambda: to_url(**{name: None if st.session_state[key] == default else st.session_state[key]}))  # fmt: skip
     return str(st.session_state[key])
+
+
+def several(label: str, name: str, options: Mapping[str, str], most: int | None = None) -> list[str]:
+    """Draw a box for any number of options that the address holds under a name, repeated."""
+    key = f"several-{name}"
+    given = asked(name)
+    for value in given:
+        if value not in options:
+            _fault(name, value, options)
+    st.session_state[key] = list(dict.fromkeys(v for v in given if v in options))[:most]
+    st.multiselect(
+        label, list(options), format_func=lambda v: options[v], key=key, max_selections=most, placeholder="any" if most is None else "choose",
+        on_change=lambda: to_url(**{name: st.session_state[key]}),
+    )  # fmt: skip
+    return list(st.session_state[key])

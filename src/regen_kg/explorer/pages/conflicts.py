@@ -30,18 +30,7 @@ def mine(row: dict[str, str]) -> bool:
 conflicts = [r for r in data.ask(store, "conflicts") if mine(r)]
 st.header(f"{len(conflicts)} {'pair' if len(conflicts) == 1 else 'pairs'}", anchor=False)
 if conflicts:
-    widgets.table(
-        ["kind", "technology", "disease", "report_a", "direction_a", "report_b", "direction_b", "candidate_explanations"],
-        conflicts,
-        {
-            "kind": widgets.list_words, "technology": widgets.list_words, "disease": widgets.list_words,
-            "report_a": widgets.report_link, "direction_a": widgets.list_words,
-            "report_b": widgets.report_link, "direction_b": widgets.list_words,
-            "candidate_explanations": widgets.list_text,
-        },
-        {"report_a": "Report", "direction_a": "points to", "report_b": "Other report", "direction_b": "points to",
-         "candidate_explanations": "What differs (first / other)"},
-    )  # fmt: skip
+    widgets.conflict_table(conflicts)
     widgets.download(conflicts, list(conflicts[0]), "conflicts")
 else:
     st.info("No two reports of this choice point in different directions.")

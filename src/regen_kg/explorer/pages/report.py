@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from regen_kg.explorer import data, widgets
+from regen_kg.explorer import data, pictures, widgets
 
 made, store = widgets.opened()
 slug = (widgets.asked("id") or [""])[-1]
@@ -38,6 +38,17 @@ if page.notes:
         f"{widgets.SEVERITY_SIGN.get(worst, '')} {count}, the gravest is {worst}. See “Notes on the source” below."
     )
 widgets.facts(page.facts)
+index = widgets.index()
+about = [widgets.link("technology", widgets.term(t), id=t) for t in data.items(page.row["technologies"])]
+about += [widgets.link("disease", widgets.term(d), id=d) for d in data.items(page.row["diseases"])]
+if about:
+    st.html(f"<p>What else is charted on: {', '.join(about)}</p>")
+against = [c for c in index.conflicts if slug in (c["report_a"], c["report_b"])]
+if against:
+    others = "|".join(dict.fromkeys(c["report_b"] if c["report_a"] == slug else c["report_a"] for c in against))
+    st.html(
+        f"<p>Points elsewhere than: {widgets.report_links(others)}. {widgets.link('compare', 'Side by side', id=[slug, *data.items(others)][:10])}</p>"
+    )
 
 st.header("Population", anchor=False)
 if page.populations:
@@ -71,7 +82,45 @@ else:
 st.header(f"Results ({len(page.results)})", anchor=False)
 if page.results:
     st.write("Values as printed. A result that a note touches names the note under “noted”.")
-    draw = {**WHERE, "outcome measure": widgets.list_words, "kind": widgets.list_words, "direction": widgets.list_words, "statistic": widgets.list_words,
+    drawn = pictures.over_time(page.saved_results, index.times.get(slug, []), index.arms.get(slug, []))
+    dark = st.context.theme.type == "dark"
+    outcomes = [
+        o for o in dict.fromkeys(r["outcome"] for r in drawn) if len({r["at"] for r in drawn if r["outcome"] == o}) > 1
+    ]
+    for start in range(0, len(outcomes), 2):
+        for outcome, column in zip(outcomes[start : start + 2], st.columns(2), strict=False):
+            name = " and ".join(widgets.term(o) for o in data.items(outcome))
+            spec, said = pictures.time_picture(drawn, outcome, name, dark)
+            with column:
+                st.subheader(widgets.escaped(name), anchor=False)
+                st.vega_lite_chart(spec=spec, theme=None, width="stretch", key=f"over-time-{outcome}", alt=said)
+                widgets.save_picture(f"{slug}-{outcome.replace('|', '-')}")
+                st.caption(widgets.escaped(said))
+    if outcomes:
+        st.caption(
+            "Times stand in their order, not to scale. A bar is the spread as charted; a hollow mark has a note. The values again as a table:"
+        )
+        columns = [
+            "outcome",
+            "arm",
+            "at",
+            "months",
+            "value",
+            "unit",
+            "spread",
+            "spread_kind",
+            "noted",
+            "place in the review",
+        ]
+        with st.expander("The pictures as a table"):
+            widgets.table(columns, [r for r in drawn if r["outcome"] in outcomes], {**WHERE, "outcome": widgets.list_words, "noted": lambda c: "▲ noted" if c == "true" else "no"},
+                          {"at": "Time", "spread_kind": "Kind of spread"})  # fmt: skip
+            widgets.download(drawn, columns, f"over-time-{slug}")
+    elif not any(r["value"] for r in page.saved_results):
+        st.caption("No value is charted, so no picture can be drawn.")
+    else:
+        st.caption("No outcome measure has values at two times, so no picture over time is drawn.")
+    draw = {**WHERE, "outcome measure": lambda c: ", ".join(widgets.link("outcome", widgets.term(i), id=i) if i != "not-named" else widgets.none("not named") for i in data.items(c)) or widgets.none(), "kind": widgets.list_words, "direction": widgets.list_words, "statistic": widgets.list_words,
             "noted": lambda c: "no" if c == "no" else f"<strong>▲ noted</strong>: {widgets.list_text(c)}"}  # fmt: skip
     widgets.table(ORDER, page.results, draw, fold=True)
     widgets.download(page.saved_results, list(page.saved_results[0]), f"results-{slug}")
@@ -129,5 +178,7 @@ with st.expander("Get all of this by one query"):
     st.code(f"regen-kg query results --param report={slug} --format csv", language=None, wrap_lines=True)
     st.write("Everything, with the row of the charted tables it comes from; paste it on the Ask page:")
     st.code(data.one_query(slug), language="sparql", wrap_lines=True)
+widgets.report_downloads(index.of([slug]), slug)
+widgets.go("compare", "Compare with another report", id=slug)
 widgets.go("reports", "All reports")
 widgets.footer(made)
