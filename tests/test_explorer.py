@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 import csv
+import hashlib
 import html
+import json
 import re
+import shutil
 from pathlib import Path
 
+import pyoxigraph as ox
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from regen_kg import build
-from regen_kg.explorer import charts, data, widgets
+from regen_kg.explorer import charts, data, downloads, entities, method, pictures, vocabulary, widgets
+from regen_kg.explorer import index as indexes
 from regen_kg.explorer.navigation import PAGES_DIR
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +54,7 @@ def on_screen(at: AppTest) -> str:
     assert [e.message for e in at.exception] == []
     said = [
         getattr(e, "value", "") or ""
-        for kind in ("title", "header", "markdown", "caption", "info", "warning", "error", "code")
+        for kind in ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "code")
         for e in at.get(kind)
     ]
     said += [
@@ -277,14 +282,16 @@ def test_hostile_labels_are_text(made, monkeypatch):
     )
 
 
-def test_data_layer_knows_no_streamlit():
+DRAWN = {"navigation", "widgets", "entity_page"}
+
+
+@pytest.mark.parametrize("name", sorted({p.stem for p in PAGES_DIR.parent.glob("*.py")} - DRAWN))
+def test_data_layer_knows_no_streamlit(name):
     """What pages show can be had without drawing it."""
-    for name in ("data", "charts"):
-        tree = ast.parse((PAGES_DIR.parent / f"{name}.py").read_text("utf-8"))
-        names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-        names |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-        assert names
-        assert not any(n.split(".")[0] in ("streamlit", "pandas") for n in names)
+    tree = ast.parse((PAGES_DIR.parent / f"{name}.py").read_text("utf-8"))
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert not any(n.split(".")[0] in ("streamlit", "pandas") for n in names)
 
 
 def test_app_is_short():
@@ -319,3 +326,373 @@ def test_unknown_values_of_an_address_name_the_nearest(open_page):
     text = on_screen(open_page("gap_map", technology="platelet-rich-plasm"))
     assert "technology=“platelet-rich-plasm”, which is not known here and was left out." in text
     assert "Nearest: “platelet-rich-plasma”." in text
+
+
+# ---- technologies, diseases, outcome measures -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def index(store):
+    return indexes.build_index(store)
+
+
+@pytest.fixture(scope="module")
+def terms(store):
+    return vocabulary.build_vocabulary(store)
+
+
+def found(index, terms, kind, slug, sub=True) -> entities.Entity:
+    e = entities.entity(index, terms, kind, slug, sub)
+    assert e is not None
+    return e
+
+
+def test_disease_pages_count_what_the_gap_map_counts(store, index, terms):
+    """On a disease's page, each technology has the reports, studies and participants of its cell of the gap map."""
+    cells = {(c["disease"], c["technology"]): c for c in data.gap_matrix(store, "population") if c["reports"] != "0"}
+    assert cells
+    seen = set()
+    for disease in data.labels(store, "disease"):
+        for group in found(index, terms, "disease", disease).groups:
+            cell = cells[disease, group["other"]]
+            assert (group["reports"], group["studies"]) == (cell["reports"], cell["studies"])
+            assert group["participants"].split(" (")[0] == data.cell_text(cell, "participants")
+            seen.add((disease, group["other"]))
+    assert seen == set(cells)
+
+
+def test_technology_pages_count_what_the_gap_map_counts(store, index, terms):
+    """On a technology's page, each disease has the reports, studies and participants of its cell of the gap map."""
+    cells = {(c["technology"], c["disease"]): c for c in data.gap_matrix(store, "population") if c["reports"] != "0"}
+    seen = set()
+    for technology in data.labels(store, "technology"):
+        for group in found(index, terms, "technology", technology).groups:
+            cell = cells[technology, group["other"]]
+            assert (group["reports"], group["studies"]) == (cell["reports"], cell["studies"])
+            assert group["participants"].split(" (")[0] == data.cell_text(cell, "participants")
+            seen.add((technology, group["other"]))
+    assert seen and seen == set(cells)
+
+
+def test_narrower_terms_can_be_left_out(index, terms):
+    """A disease alone has the reports whose population is named just so; with its narrower terms it has theirs too."""
+    alone = {r["report"] for r in found(index, terms, "disease", "achilles-tendon-injury", sub=False).reports}
+    every = {r["report"] for r in found(index, terms, "disease", "achilles-tendon-injury").reports}
+    exact = {p["report"] for p in charted("populations") if p["condition"] == "achilles-tendon-injury"}
+    assert alone == exact and alone < every
+    assert "monto-2012" in every - alone  # chronic Achilles tendinopathy
+
+
+def test_narrower_technology(index, terms):
+    """A form of hyaluronic acid has the reports that give this very form under test."""
+    expected = {
+        c["report"] for c in charted("components") if (c["intervention"], c["role"]) == ("sodium-hyaluronate", "tested")
+    }
+    assert (
+        expected and {r["report"] for r in found(index, terms, "technology", "sodium-hyaluronate").reports} == expected
+    )
+
+
+def test_every_term_has_a_page(index, terms):
+    """Every technology, procedure, disease and outcome measure of the vocabulary can be gathered, in both ways."""
+    for kind, table in (("technology", "interventions"), ("disease", "conditions"), ("outcome", "outcome-measures")):
+        with (ROOT / "ontology" / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            expected = {r["slug"] for r in csv.DictReader(file)}
+        assert expected and set(terms.slugs(kind)) == expected
+        for slug in expected:
+            assert len(found(index, terms, kind, slug).reports) >= len(
+                found(index, terms, kind, slug, sub=False).reports
+            )
+
+
+def test_disease_page(open_page, store):
+    """The page of a disease says what is charted, missing and disputed, by the population that was studied."""
+    text = on_screen(open_page("disease", id="achilles-tendon-injury"))
+    assert "A sample size is charted for 3 of 9 studies" in text
+    assert "Nothing was appraised for risk of bias." in text
+    assert "within arm improvement : boesen-2017" in text and "no difference : boesen-2020" in text
+    gaps = [g for g in data.ask(store, "evidence-gaps") if g["disease"] == "achilles-tendon-injury"]
+    conflicts = [c for c in data.ask(store, "conflicts") if "achilles-tendon-injury" in data.items(c["disease"])]
+    assert gaps and f"What is missing ({len(gaps)})" in text
+    assert conflicts and f"What is disputed ({len(conflicts)})" in text
+    assert "Filed in the review under another disease" in text and "werber-2015 plantar fasciitis" in text
+    assert "Preclinical: claims on animal or laboratory work" in text
+    mapped = [m["object"] for m in data.ask(store, "mappings") if m["concept"] == "achilles-tendon-injury"]
+    assert mapped and all(m in text for m in mapped)
+
+
+def test_technology_without_reports_is_absence_from_the_named_evidence(open_page):
+    """A technology that no report tests is in the vocabulary, not in the evidence, and its gaps say why."""
+    text = on_screen(open_page("technology", id="exosomes"))
+    assert "That is absence from the named evidence, not evidence of absence." in text
+    assert "What is missing (5)" in text and "preclinical only" in text
+    assert "Reports 0" not in text
+
+
+def test_outcome_page_lists_every_value(open_page, store):
+    """The page of AOFAS lists every result on it, with its place in the review."""
+    expected = data.ask(store, "results", outcome="aofas")
+    text = on_screen(open_page("outcome", id="aofas"))
+    assert expected and f"Values ({len(expected)})" in text
+    assert all(r["source"].replace("|", "; ") in text for r in expected)
+    assert ("function" in text and "higher-is-better" in text) or "higher is better" in text
+
+
+@pytest.mark.parametrize(
+    ("page", "slug", "said"),
+    [
+        ("disease", "plantar-fascitis", "No disease is called “plantar-fascitis”. Nearest:"),
+        ("technology", "plantar-fasciitis", "plantar fasciitis (disease)"),
+        ("outcome", "", "No outcome measure is chosen."),
+        ("outcome", "<b>", "No outcome measure is called “<b>”."),
+    ],
+)
+def test_unknown_terms_explain_themselves(open_page, page, slug, said):
+    """An unknown term is named with the nearest ones; one of another kind leads to its own page."""
+    assert said in on_screen(open_page(page, id=slug)).replace("&lt;", "<").replace("&gt;", ">")
+
+
+def test_disease_sheet_is_one_harmless_file(index, terms):
+    """The printable page has clinical, preclinical and safety apart, loads nothing, and shows markup as text."""
+    e = found(index, terms, "disease", "plantar-fasciitis")
+    sheet = downloads.disease_sheet(e, lambda s: "<script>alert(1)</script>\u202e" + s, "abc")
+    for part in ("<h2>Clinical</h2>", "<h2>Preclinical", "<h2>Safety</h2>", "Nothing here was appraised"):
+        assert part in sheet
+    assert (
+        "<script" not in sheet
+        and "\u202e" not in sheet
+        and "src=" not in sheet
+        and "http" not in sheet.split("</style>")[1]
+    )
+    assert f"Not charted for {sum(s['status'] == 'not-charted' for s in e.safety)} of {len(e.safety)} reports" in sheet
+
+
+# ---- lists, comparison, references ------------------------------------------------------------------------------
+
+
+def test_facets_count_what_they_give(index):
+    """The number beside every value of every facet is that of the reports it gives, alone and beside another choice."""
+    for chosen in ({}, {"technology": ["platelet-rich-plasma"], "safety": ["not-charted"]}):
+        for facet, values in indexes.facet_counts(index.reports, chosen).items():
+            assert values
+            for value, n in values.items():
+                rows = [r for r in index.reports if indexes.fits(r, {**chosen, facet: [value]})]
+                assert len(rows) == n, (facet, value)
+
+
+def test_facets_cover_every_report(index):
+    """No report falls out of a facet: what is empty is a value of its own."""
+    for facet in indexes.FACETS:
+        assert all(indexes.facet_values(r, facet) for r in index.reports)
+
+
+def test_facets_are_in_the_address(open_page, index):
+    """Filters stand in the address, each value repeated; a reload gives the same list."""
+    at = open_page("reports", technology=["platelet-rich-plasma", "hyaluronic-acid"], disease="ankle-osteoarthritis")
+    rows = [
+        r
+        for r in index.reports
+        if {"platelet-rich-plasma", "hyaluronic-acid"} & set(data.items(r["technologies"]))
+        and "ankle-osteoarthritis" in data.items(r["diseases"])
+    ]
+    assert rows and at.header[0].value == f"{len(rows)} of {len(index.reports)} reports"
+    at.multiselect(key="several-kind").set_value(["secondary"]).run()
+    assert list(at.query_params["kind"]) == ["secondary"] or at.query_params["kind"] == "secondary"
+    assert at.header[0].value == f"{sum(r['kind'] == 'secondary' for r in rows)} of {len(index.reports)} reports"
+    at.button[0].click().run()
+    assert not at.query_params
+    assert at.header[0].value == f"{len(index.reports)} of {len(index.reports)} reports"
+
+
+def test_a_filter_of_no_such_value_is_named(open_page):
+    """A slip in a filter is named with the nearest value, and the other filters stay."""
+    at = open_page("reports", comparator="saline-injectoin", kind="secondary")
+    text = on_screen(at)
+    assert (
+        "comparator=“saline-injectoin”, which is not known here and was left out. Nearest: “saline-injection”." in text
+    )
+    assert "2 of 61 reports" in text
+
+
+def test_comparison_marks_what_differs(open_page, index):
+    """Reports stand side by side, and a word, not a colour, says what differs."""
+    text = on_screen(open_page("compare", id=["krogh-2016", "monto-2012"]))
+    assert "≠ differs" in text and "= same" in text
+    assert "saline" in text and "failed 6 months of conservative treatment" in text
+    rows = indexes.compare(index, ["krogh-2016", "krogh-2016"])
+    assert rows and {r["differs"] for r in rows} == {"same"}
+
+
+def test_comparison_needs_two(open_page):
+    """One report is not compared; an unknown one is named, with the nearest."""
+    text = on_screen(open_page("compare", id=["krogh-2016", "monto-2021"]))
+    assert "Choose one report more" in text
+    assert "id=“monto-2021”, which is not known here and was left out. Nearest: “monto-2012”." in text
+
+
+def test_references(index):
+    """Each report is one RIS record; identifiers stand only where verified, and no value can begin a field."""
+    text = downloads.ris(index.reports)
+    assert text.count("TY  - ") == text.count("ER  - ") == len(index.reports)
+    verified = {r["report"] for r in charted("bibliography") if r["status"] == "verified"}
+    for record in text.split("ER  - ")[:-1]:
+        slug = re.search(r"^ID  - (.+)$", record, re.M)
+        assert slug is not None
+        assert ("TY  - JOUR" in record) == (slug.group(1) in verified)
+        assert slug.group(1) in verified or "DO  - " not in record
+    first = {**index.reports[0], "title": "a\nER  - \r\nTY  - BOOK\u2028DO  - x"}
+    assert [line[:6] for line in downloads.ris([first]).splitlines()].count("TY  - ") == 1
+    assert "AU  - Alessio-Mazzola\n" in text and "AU  - et al" not in text
+
+
+# ---- ontology and method ----------------------------------------------------------------------------------------
+
+
+def test_every_class_is_in_the_tree(terms):
+    """Each class and named individual is reached from the roots, has a definition and a source."""
+    reached, todo = set(), terms.roots()
+    while todo:
+        key = todo.pop()
+        if key not in reached:
+            reached.add(key)
+            todo += [*terms.terms[key].children, *terms.terms[key].inferred_children]
+    assert reached == set(terms.terms)
+    assert [k for k, t in terms.terms.items() if not t.definition or not t.source] == []
+
+
+def test_ontology_page(open_page, terms):
+    """A term shows its definition, what is asserted and what is inferred above it, its members and its mappings."""
+    text = on_screen(open_page("ontology", term="PlateletRichPlasma"))
+    assert "Superclasses, asserted technology" in text
+    assert "Superclasses, inferred in addition blood-derived therapy , injection therapy" in text
+    assert "ncit:C106557" in text and "exactMatch" in text
+    found = on_screen(open_page("ontology", text="ncit:C106557"))
+    assert "1 term found" in found and "platelet-rich plasma" in found
+    slip = on_screen(open_page("ontology", term="PlateletRichPlasm"))
+    assert "No term is called “PlateletRichPlasm”. Nearest:" in slip and " PlateletRichPlasma " in slip
+
+
+def test_method_page(open_page, store):
+    """The method page has every row of the method's tables, and both accounts of the flow as picture and sentence."""
+    at = open_page("method")
+    text = on_screen(at)
+    for table, column in (
+        ("search", "line"),
+        ("charting-form", "label"),
+        ("eligibility", "rule"),
+        ("study-flow", "label"),
+        ("instruments", "long_name"),
+    ):
+        rows = charted(table)
+        assert rows and all(r[column] in text for r in rows), table
+    m = method.read_method(store)
+    for account in ("text", "figure"):
+        drawn = pictures.flow_drawing(m.flow, account, False)
+        steps = [s for s in m.flow if s["account"] == account]
+        assert steps and all(s["charted"] in drawn for s in steps)
+        assert "▲ computed" in drawn
+        assert pictures.flow_sentence(m.flow, account) in text
+    assert "✗ no" in text and "◐ partly" in text
+
+
+def test_completeness_adds_up(store):
+    """Content and the four statuses of a column add up to the rows of its table."""
+    rows = method.completeness(store)
+    assert rows
+    for r in rows:
+        assert int(r["rows"]) == len(charted(r["table"]))
+        assert sum(
+            int(r[k]) for k in ("with content", "not charted", "not reported", "unclear", "not applicable")
+        ) == int(r["rows"])
+
+
+def test_pictures_over_time_hold_the_charted_values(open_page, index):
+    """A report's picture has one mark per value that is charted, hollow where a note touches it, and equal words."""
+    slug = "sun-2006"
+    rows = pictures.over_time(index.results[slug], index.times[slug], index.arms[slug])
+    measured = [
+        r
+        for r in charted("results")
+        if r["report"] == slug and r["kind"] == "arm-measurement" and r["value"] != "not-charted"
+    ]
+    assert measured and len(rows) == len(measured)
+    spec, said = pictures.time_picture(rows, "aofas", "AOFAS", False)
+    marks = spec["data"]["values"]
+    assert [m["text"] for m in marks] == ["64", "75", "78", "78"]
+    assert [m["noted"] for m in marks] == [r["noted"] == "true" for r in rows if r["outcome"] == "aofas"]
+    assert "64 at baseline" in said
+    assert said.split(". ", 1)[1] in on_screen(open_page("report", id=slug))
+
+
+# ---- hostile labels ---------------------------------------------------------------------------------------------
+
+HOSTILE = (
+    '</td><script>alert(1)</script><img src=x onerror=alert(1)> [x](javascript:alert(1)) =HYPERLINK("x") \u202eevil'
+)
+
+
+@pytest.fixture(scope="module")
+def hostile(made, tmp_path_factory):
+    """A build in which a citation, an arm, a paraphrase and a term carry markup, a formula and marks of direction."""
+    folder = tmp_path_factory.mktemp("hostile")
+    shutil.copytree(made.folder, folder, dirs_exist_ok=True)
+    text, literal = (folder / "regen-kg.nq").read_text("utf-8"), str(ox.Literal(HOSTILE))
+    for victim in ('"Krogh et al. (2016)"', '"platelet-rich plasma"@en', '"PRP"', '"Achilles tendon injury"@en'):
+        assert victim in text
+        text = text.replace(victim, literal + ("@en" if victim.endswith("@en") else ""))
+    (folder / "regen-kg.nq").write_text(text, "utf-8")
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest["files"]["regen-kg.nq"] = hashlib.sha256(text.encode()).hexdigest()
+    manifest["inputs"] = "hostile"
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("overview", {}),
+        ("reports", {"technology": "platelet-rich-plasma"}),
+        ("report", {"id": "krogh-2016"}),
+        ("compare", {"id": ["krogh-2016", "monto-2012"]}),
+        ("technology", {"id": "platelet-rich-plasma"}),
+        ("disease", {"id": "achilles-tendon-injury"}),
+        ("outcome", {"id": "visa-a"}),
+        ("ontology", {"term": "PlateletRichPlasma"}),
+        ("conflicts", {}),
+        ("method", {}),
+    ],
+)
+def test_hostile_build_stays_harmless(hostile, monkeypatch, page, query):
+    """Markup in the data of a build never becomes markup, and marks of direction are shown, not obeyed."""
+    monkeypatch.setenv("REGEN_KG_BUILD", str(hostile))
+    widgets._build.clear()  # the build is looked for once a minute
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    at.switch_page(str(PAGES_DIR / f"{page}.py"))
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.run()
+    widgets._build.clear()
+    text = on_screen(at)
+    bodies = [e.proto.body for e in at.get("html") if not e.proto.unsafe_allow_javascript]
+    assert bodies and not any(re.search(r"<script>alert|<img src=x|</td><script|\u202e", b) for b in bodies)
+    said = [
+        e.value
+        for kind in ("title", "header", "subheader", "markdown", "caption", "info", "warning")
+        for e in at.get(kind)
+    ]
+    assert not any("](javascript:" in s or "<script>alert" in s or "\u202e" in s for s in said)
+    if page in ("report", "technology", "disease", "reports"):
+        assert "<script>alert(1)</script>" in text
+
+
+def test_hostile_downloads_stay_harmless(hostile):
+    """In what people take away, markup is text, formulas are none, and no value begins a line of its own."""
+    store = build.open_build(hostile).store()
+    index, terms = indexes.build_index(store), vocabulary.build_vocabulary(store)
+    row = next(r for r in index.reports if r["report"] == "krogh-2016")
+    assert row["citation"] == HOSTILE
+    assert widgets.csv_text(["c"], [{"c": '=HYPERLINK("x")'}]).splitlines()[1].startswith("\"'=")
+    assert all(re.match(r"[A-Z][A-Z0-9]  - |$", line) for line in downloads.ris([row]).splitlines())
+    sheet = downloads.disease_sheet(found(index, terms, "disease", "achilles-tendon-injury"), widgets.term, "x")
+    assert "<script" not in sheet and "<img" not in sheet and "&lt;script&gt;" in sheet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -119,6 +120,20 @@ def nearest(slug: str, known: Iterable[str], most: int = 5) -> list[str]:
     same = [k for k in pool if head and k.split("-")[0] == head]
     close = difflib.get_close_matches(slug.lower(), pool, n=most, cutoff=0.4)
     return list(dict.fromkeys([*same, *close]))[:most]
+
+
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return text whose marks of writing direction are shown instead of obeyed, so that none can turn what follows.
+
+    Examples
+    --------
+    >>> visible("a\u202eb")
+    'a⟨U+202E⟩b'
+    """
+    return _BIDI.sub(lambda m: f"⟨U+{ord(m.group()):04X}⟩", text)
 
 
 # ---- vocabulary -------------------------------------------------------------------------------------------------

@@ -44,9 +44,13 @@ def ris(rows: Iterable[Row]) -> str:
     return "\n".join(lines)  # fmt: skip
 
 
+def _plain(text: str) -> str:
+    return html.escape(data.visible(text))
+
+
 def _one_line(text: str) -> str:
     """Return text that cannot begin a field of its own."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", text).split())
+    return " ".join(re.sub(r"[\x00-\x1f\x7f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", " ", text).split())
 
 
 # ---- one page per disease ---------------------------------------------------------------------------------------
@@ -74,16 +78,16 @@ def disease_sheet(e: entities.Entity, say: Callable[[str], str], build: str) -> 
     c = e.counts
 
     def cell(text: str) -> str:
-        return html.escape(text) if text else '<span class="none">not charted</span>'
+        return _plain(text) if text else '<span class="none">not charted</span>'
 
     def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-        head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in columns)
+        head = "".join(f'<th scope="col">{_plain(h)}</th>' for h in columns)
         body = "".join("<tr>" + "".join(f"<td>{cell(v)}</td>" for v in row) + "</tr>" for row in rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def listed(rows: Iterable[str], empty: str) -> str:
-        found = [f"<li>{html.escape(r)}</li>" for r in rows]
-        return f"<ul>{''.join(found)}</ul>" if found else f'<p class="none">{html.escape(empty)}</p>'
+        found = [f"<li>{_plain(r)}</li>" for r in rows]
+        return f"<ul>{''.join(found)}</ul>" if found else f'<p class="none">{_plain(empty)}</p>'
 
     clinical = (
         table(
@@ -114,16 +118,16 @@ def disease_sheet(e: entities.Entity, say: Callable[[str], str], build: str) -> 
     ]
     noted = ", ".join(c.grave_reports)
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(name)}: what the review names</title>
+<html lang="en"><head><meta charset="utf-8"><title>{_plain(name)}: what the review names</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><style>{_SHEET_STYLE}</style></head><body>
-<h1>{html.escape(name[:1].upper() + name[1:])}</h1><p>{html.escape(e.term.definition)}</p>
+<h1>{_plain(name[:1].upper() + name[1:])}</h1><p>{_plain(e.term.definition)}</p>
 <p class="said"><strong>Nothing here was appraised for risk of bias.</strong> This page says what one scoping review (PubMed, English, to 31 December 2024) was charted as saying.
 It counts a report by the population that was studied. It is not medical advice.</p>
-<h2>Clinical</h2><p>{c.reports} reports ({c.secondary} secondary), {c.studies} studies, participants: {html.escape(entities.participants_text(c))}.
-{f"A grave note on the source touches {html.escape(noted)}." if noted else "No grave note on the source touches them."}</p>{clinical}
+<h2>Clinical</h2><p>{c.reports} reports ({c.secondary} secondary), {c.studies} studies, participants: {_plain(entities.participants_text(c))}.
+{f"A grave note on the source touches {_plain(noted)}." if noted else "No grave note on the source touches them."}</p>{clinical}
 <h2>Who contradicts whom</h2>{listed(disputed, "No two of these reports point in different directions.")}
 <h2>Preclinical: the review's claims on animal or laboratory work</h2>{listed([p["paraphrase"] + " (" + "; ".join(items(p["source"])) + ")" for p in e.preclinical], "No such claim is charted.")}
 <h2>Safety</h2><p>Not charted for {silent} of {len(e.safety)} reports: the review is silent, which is not absence of harm.</p>{listed(safety, "Nothing on safety is charted for any of them.")}
 <h2>What is missing</h2>{listed(gaps, "No gap of a defined type was found.")}
-<footer>regen-kg, build {html.escape(build)}. Chart of facts under CC BY 4.0.</footer></body></html>
+<footer>regen-kg, build {_plain(build)}. Chart of facts under CC BY 4.0.</footer></body></html>
 """

@@ -94,13 +94,13 @@ def _about(e: Entity, vocabulary: Vocabulary) -> None:
     rows = [
         ("Above it", " › ".join(widgets.term_link(vocabulary, k) for k in chain)),
         ("Below it", ", ".join(widgets.term_link(vocabulary, k) for k in t.children) or widgets.none("none")),
-        ("Also called", html.escape(", ".join(t.synonyms)) or widgets.none("none given")),
-        ("Where the definition comes from", html.escape(t.source)),
-        ("Example", html.escape(t.example)),
+        ("Also called", widgets.plain(", ".join(t.synonyms)) or widgets.none("none given")),
+        ("Where the definition comes from", widgets.plain(t.source)),
+        ("Example", widgets.plain(t.example)),
     ]
     grouped: dict[str, list[str]] = {}
     for name, value in t.facts:
-        shown = widgets.term_link(vocabulary, value) if value in vocabulary.terms else html.escape(value)
+        shown = widgets.term_link(vocabulary, value) if value in vocabulary.terms else widgets.plain(value)
         grouped.setdefault(name, []).append(shown)
     rows += [(name[:1].upper() + name[1:], ", ".join(values)) for name, values in grouped.items()]
     rows.append(("In the ontology", widgets.link("ontology", t.key, term=t.key)))
@@ -137,7 +137,7 @@ def _known(e: Entity) -> None:
     shade = st.context.theme.type == "dark"
     spec, said = pictures.directions(e.groups, widgets.term, shade)
     if spec:
-        st.write(said)
+        st.write(widgets.escaped(said))
         st.vega_lite_chart(spec=spec, theme=None, width="stretch", alt=said + " The table below holds the same.")
         widgets.save_picture(f"{e.term.slug}-directions")
     widgets.table(
@@ -174,7 +174,7 @@ def _directed(cell: str) -> str:
     for one in items(cell):
         direction, _, reports = one.partition(": ")
         parts.append(
-            f"<strong>{html.escape(data.words(direction))}</strong>: {widgets.report_links(reports.replace(', ', '|'))}"
+            f"<strong>{widgets.plain(data.words(direction))}</strong>: {widgets.report_links(reports.replace(', ', '|'))}"
         )
     return "<br>".join(parts) or widgets.none()
 
@@ -272,7 +272,7 @@ def _claims(e: Entity) -> None:
         if rows:
             st.write("In our words. In brackets: whether the cited report was seen to support the claim.")
             widgets.table(["paraphrase", "topic", "technologies", "diseases", "level", "cites", "source"], rows,
-                          {"paraphrase": html.escape, "topic": widgets.list_words, "technologies": widgets.list_words, "diseases": widgets.list_words, "level": widgets.list_words, "cites": widgets.list_text, "source": widgets.list_text},
+                          {"paraphrase": widgets.plain, "topic": widgets.list_words, "technologies": widgets.list_words, "diseases": widgets.list_words, "level": widgets.list_words, "cites": widgets.list_text, "source": widgets.list_text},
                           {"paraphrase": "Claim", "level": "Rests on", "source": "Place in the review"})  # fmt: skip
             widgets.download(
                 rows, list(rows[0]), f"{e.term.slug}-claims-{'preclinical' if rows is e.preclinical else 'other'}"
@@ -292,10 +292,12 @@ def mapping_tables(rows: list[Row], near: list[Row]) -> None:
 
     def out(curie: str) -> str:
         address = html.escape(outside_address(curie), quote=True)
-        return f'<a class="rkg-out" href="{address}" rel="noopener noreferrer" target="_blank">{html.escape(curie)}</a>'
+        return (
+            f'<a class="rkg-out" href="{address}" rel="noopener noreferrer" target="_blank">{widgets.plain(curie)}</a>'
+        )
 
     def why(justification: str) -> str:
-        return html.escape(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", justification.removeprefix("semapv:")).lower())
+        return widgets.plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", justification.removeprefix("semapv:")).lower())
 
     columns = ["predicate", "object", "object_label", "comment", "confidence", "justification", "version"]
     titles = {"predicate": "How", "object": "Term (leads out)", "object_label": "Its label", "comment": "Reason"}
@@ -303,7 +305,7 @@ def mapping_tables(rows: list[Row], near: list[Row]) -> None:
         widgets.table(
             columns,
             rows,
-            {"object": out, "justification": why, "comment": lambda c: html.escape(c) or widgets.none("none given")},
+            {"object": out, "justification": why, "comment": lambda c: widgets.plain(c) or widgets.none("none given")},
             titles,
         )
     else:

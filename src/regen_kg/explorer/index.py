@@ -123,7 +123,7 @@ def build_index(store: Store) -> Index:
     }  # fmt: skip
     extra = {r["report"]: r for r in data.select(
         store,
-        "SELECT ?report ?allocation ?unit ?title ?journal ?doi ?pmid ?pmcid ?status { ?x a rkg:Report ; skos:notation ?report . OPTIONAL { ?x rkg:allocation ?allocation } "
+        "SELECT ?report ?allocation ?design ?unit ?title ?journal ?doi ?pmid ?pmcid ?status { ?x a rkg:Report ; skos:notation ?report . OPTIONAL { ?x rkg:allocation ?allocation } OPTIONAL { ?x rkg:reports/rkg:hasDesign/skos:notation ?design } "
         "OPTIONAL { ?x rkg:sampleSizeUnit ?unit } OPTIONAL { ?x rkg:bibliographyStatus ?status } OPTIONAL { ?x dcterms:title ?title } OPTIONAL { ?x schema:isPartOf ?journal } "
         "OPTIONAL { ?x rkg:doi ?doi } OPTIONAL { ?x rkg:pmid ?pmid } OPTIONAL { ?x rkg:pmcid ?pmcid } }",
     )}  # fmt: skip
@@ -141,6 +141,7 @@ def build_index(store: Store) -> Index:
             **row,
             "conditions": _list(p["condition"] for p in populations.get(slug, [])),
             "allocation": more.get("allocation", ""),
+            "design": more.get("design", ""),
             "sample_unit": more.get("unit", ""),
             "arms": str(len(arms.get(slug, [])) or ""),
             "comparators": _list(c for d in directions.get(slug, []) for c in items(d["comparator"])),
@@ -185,6 +186,7 @@ FACETS = {
     "disease": ("Disease, by population", "diseases"),
     "year": ("Year", "year"),
     "kind": ("Kind of report", "kind"),
+    "design": ("Study design", "design"),
     "allocation": ("Allocation", "allocation"),
     "arms": ("Number of arms", "arms"),
     "comparator": ("Comparator", "comparators"),
@@ -299,6 +301,7 @@ def compare(index: Index, slugs: Sequence[str], say: Callable[[str], str] = data
         "population": lambda s: [say(p["condition"]) + (f" ({p['descriptor']})" if p["descriptor"] else "") for p in index.populations.get(s, [])],
         "technologies tested": listed("technologies"),
         "sample size": lambda s: [f"{of[s]['sample_size']} {of[s]['sample_unit']}".strip()] if of[s]["sample_size"] else [],
+        "study design": listed("design"),
         "allocation": lambda s: [of[s]["allocation"]],
         "arms": lambda s: [arm(a) for a in index.arms.get(s, [])],
         "protocol of what is tested": protocol,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from regen_kg.explorer import data
 from regen_kg.explorer.data import Row
-from regen_kg.iris import DCTERMS, ID, OWL, RDF, RDFS, RKG, SKOS, named_graph
+from regen_kg.iris import BASE, DCTERMS, ID, OWL, RDF, RDFS, RKG, SKOS, named_graph
 from regen_kg.store import Store
 
 # which page tells about a term; the root is the class (or the type) it descends from
@@ -52,6 +52,7 @@ class Vocabulary:
     terms: dict[str, Term]
     mappings: dict[str, list[Row]]
     near_misses: dict[str, list[Row]]
+    tells_inferred: bool = True  # whether the store keeps what is inferred apart from what is asserted
 
     def find(self, page: str, slug: str) -> Term | None:
         """Return the term of a page (technology, disease, outcome) by its slug."""
@@ -125,10 +126,20 @@ _AXIOMS = {"locatedIn": "located in", "partOf": "part of", "hasRoute": "route", 
 
 def build_vocabulary(store: Store) -> Vocabulary:
     """Read all classes and named individuals of the ontology, the inferred superclasses and the mappings."""
-    graph, inferred = f"<{named_graph('ontology')}>", f"<{named_graph('inferred')}>"
-    said = data.select(
-        store, f"SELECT ?s ?p ?o {{ GRAPH {graph} {{ ?s ?p ?o }} FILTER(isIRI(?s) && !isBlank(?o)) }} ORDER BY ?s ?p ?o"
+    drawn = data.select(
+        store,
+        f"SELECT ?s ?p ?o {{ GRAPH <{named_graph('inferred')}> {{ ?s ?p ?o }} FILTER(?p IN (rdf:type, rdfs:subClassOf) && isIRI(?o)) }} ORDER BY ?s ?p ?o",
     )
+    # An endpoint may hold the merged file, without named graphs: then all counts as asserted, and the page says so.
+    implied = {(r["s"], r["p"], r["o"]) for r in drawn}
+    said = [
+        r
+        for r in data.select(
+            store,
+            f"SELECT DISTINCT ?s ?p ?o {{ ?s rdfs:isDefinedBy <{BASE}ontology> ; ?p ?o FILTER(isIRI(?s) && !isBlank(?o)) }} ORDER BY ?s ?p ?o",
+        )
+        if (r["s"], r["p"], r["o"]) not in implied
+    ]
     kinds: dict[str, set[str]] = defaultdict(set)
     for r in said:
         if r["p"] == RDF + "type":
@@ -155,17 +166,17 @@ def build_vocabulary(store: Store) -> Vocabulary:
             term.asserted = sorted(_key(o) for o in kinds[term.iri] if _key(o) in terms)
     for r in data.select(
         store,
-        f"SELECT DISTINCT ?s ?name ?v {{ GRAPH {graph} {{ ?s rdfs:subClassOf ?b . ?b owl:onProperty ?p ; owl:someValuesFrom|owl:hasValue ?v }} "
-        f"FILTER(isIRI(?v)) BIND(STRAFTER(STR(?p), '#') AS ?name) }} ORDER BY ?s ?name ?v",
+        "SELECT DISTINCT ?s ?name ?v { ?s rdfs:subClassOf ?b . ?b owl:onProperty ?p ; owl:someValuesFrom|owl:hasValue ?v "
+        "FILTER(isIRI(?v)) BIND(STRAFTER(STR(?p), '#') AS ?name) } ORDER BY ?s ?name ?v",
     ):
         if _key(r["s"]) in terms and r["name"] in _AXIOMS:
             terms[_key(r["s"])].facts.append((_AXIOMS[r["name"]], _key(r["v"])))
-    for r in data.select(store, f"SELECT DISTINCT ?s {{ GRAPH {graph} {{ ?s owl:equivalentClass ?b }} }}"):
+    for r in data.select(store, "SELECT DISTINCT ?s { ?s owl:equivalentClass ?b }"):
         if _key(r["s"]) in terms:
             terms[_key(r["s"])].defined = True
-    for r in data.select(
-        store, f"SELECT ?s ?o {{ GRAPH {inferred} {{ ?s rdfs:subClassOf ?o }} FILTER(isIRI(?o)) }} ORDER BY ?s ?o"
-    ):
+    for r in drawn:
+        if r["p"] != RDFS + "subClassOf":
+            continue
         s, o = _key(r["s"]), _key(r["o"])
         if s in terms and o in terms and s != o and o not in terms[s].asserted:
             terms[s].inferred.append(o)
@@ -174,7 +185,7 @@ def build_vocabulary(store: Store) -> Vocabulary:
     ):
         if _key(r["c"]) in terms:
             terms[_key(r["c"])].members = int(r["n"])
-    vocabulary = Vocabulary(terms, _mapped(store, "Mapping"), _mapped(store, "NearMiss"))
+    vocabulary = Vocabulary(terms, _mapped(store, "Mapping"), _mapped(store, "NearMiss"), bool(drawn))
     for key, term in terms.items():
         near = vocabulary.parents(key)
         for parent in near:

@@ -110,6 +110,11 @@ def kept_entity(kind: str, slug: str, sub: bool) -> entities.Entity | None:
     return entities.entity(index(), vocabulary(), kind, slug, sub)
 
 
+def plain(text: str) -> str:
+    """Return text as HTML that shows it as it stands."""
+    return html.escape(data.visible(text))
+
+
 def escaped(text: str) -> str:
     """Return text that Markdown draws as it stands.
 
@@ -118,8 +123,8 @@ def escaped(text: str) -> str:
     >>> escaped("[a](b) *c* $d$ :red[x] <b>")
     '\\\\[a\\\\]\\\\(b\\\\) \\\\*c\\\\* \\\\$d\\\\$ \\\\:red\\\\[x\\\\] &lt;b&gt;'
     """
-    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$:^=-])", r"\\\1", plain).replace("\n", " ")
+    safe = data.visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$:^=-])", r"\\\1", safe).replace("\n", " ")
 
 
 def heading(title: str, purpose: str) -> None:
@@ -183,7 +188,7 @@ def footer(made: data.AnyBuild) -> None:
 def link(page_name: str, label: str, **query: str | list[str]) -> str:
     """Return the HTML link to a page; the browser follows it without a reload (page.js)."""
     where = address(page_name) + ("?" + urlencode(query, doseq=True) if query else "")
-    return f'<a class="rkg-go" href="{html.escape(where, quote=True)}" target="_self">{html.escape(label)}</a>'
+    return f'<a class="rkg-go" href="{html.escape(where, quote=True)}" target="_self">{plain(label)}</a>'
 
 
 def report_link(slug: str) -> str:
@@ -198,7 +203,7 @@ def report_links(cell: str) -> str:
 
 def none(word: str = NOT_CHARTED) -> str:
     """Return the grey words that stand where nothing was charted."""
-    return f'<span class="rkg-none">{html.escape(word)}</span>'
+    return f'<span class="rkg-none">{plain(word)}</span>'
 
 
 @st.cache_resource(show_spinner=False)
@@ -218,20 +223,20 @@ def list_words(cell: str) -> str:
     """Return a list cell of slugs as labels."""
     if cell in data.STATUS_WORDS:
         return none(cell)
-    shown = [none(data.words(i)) if i in STATUSES else html.escape(term(i)) for i in data.items(cell)]
+    shown = [none(data.words(i)) if i in STATUSES else plain(term(i)) for i in data.items(cell)]
     return ", ".join(shown) or none()
 
 
 def list_plain(cell: str) -> str:
     """Return a list cell of slugs that are no terms, in words."""
-    return html.escape(", ".join(data.words(i) for i in data.items(cell))) or none()
+    return plain(", ".join(data.words(i) for i in data.items(cell))) or none()
 
 
 def list_text(cell: str) -> str:
     """Return a list cell as charted, its parts set apart."""
     if cell in data.STATUS_WORDS:
         return none(cell)
-    return html.escape("; ".join(data.items(cell))) or none()
+    return plain("; ".join(data.items(cell))) or none()
 
 
 Drawer = Callable[[str], str]
@@ -272,7 +277,7 @@ def table(
             if found <= {""} or (len(found) == 1 and found <= data.STATUS_WORDS):
                 folded.setdefault(found.pop() or NOT_CHARTED, []).append(titles.get(c, c))
         columns = [c for c in columns if not any(titles.get(c, c) in names for names in folded.values())]
-    heads = {c: (head_links or {}).get(c) or html.escape(titles.get(c, c[:1].upper() + c[1:])) for c in columns}
+    heads = {c: (head_links or {}).get(c) or plain(titles.get(c, c[:1].upper() + c[1:])) for c in columns}
     head = "".join(f'<th scope="col">{heads[c]}</th>' for c in columns)
     body = []
     for row in rows:
@@ -282,22 +287,22 @@ def table(
             if c in draw:
                 shown = draw[c](value)
             else:
-                shown = none(value or NOT_CHARTED) if value in data.STATUS_WORDS or not value else html.escape(value)
+                shown = none(value or NOT_CHARTED) if value in data.STATUS_WORDS or not value else plain(value)
             kind = "rkg-num" if c in _NUMBERS and value else "rkg-long" if c in _LONG and len(value) > 25 else ""
             cells.append(f'<th scope="row">{shown}</th>' if c == row_head else f'<td class="{kind}">{shown}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     said = " ".join(f"{status.capitalize()} in every row: {', '.join(names)}." for status, names in folded.items())
     st.html(
         f'<div class="rkg-wrap" tabindex="0"><table class="rkg"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
-        + (f'<p class="rkg-small rkg-none">{html.escape(said)}</p>' if said else "")
+        + (f'<p class="rkg-small rkg-none">{plain(said)}</p>' if said else "")
     )
 
 
 def facts(rows: Iterable[tuple[str, str, str]]) -> None:
     """Draw names with their content, and under it where it stands or how it is printed."""
     body = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(content) if content else none()}</td>'
-        f'<td class="rkg-small">{html.escape("; ".join(data.items(more)))}</td></tr>'
+        f'<tr><th scope="row">{plain(name)}</th><td>{plain(content) if content else none()}</td>'
+        f'<td class="rkg-small">{plain("; ".join(data.items(more)))}</td></tr>'
         for name, content, more in rows
     )
     head = '<thead><tr><th scope="col">Field</th><th scope="col">Content</th><th scope="col">As printed, or where</th></tr></thead>'
@@ -306,7 +311,7 @@ def facts(rows: Iterable[tuple[str, str, str]]) -> None:
 
 def definitions(rows: Iterable[tuple[str, str]]) -> None:
     """Draw names with their content, which is HTML already."""
-    body = "".join(f'<tr><th scope="row">{html.escape(name)}</th><td>{content}</td></tr>' for name, content in rows)
+    body = "".join(f'<tr><th scope="row">{plain(name)}</th><td>{content}</td></tr>' for name, content in rows)
     st.html(f'<div class="rkg-wrap"><table class="rkg rkg-facts"><tbody>{body}</tbody></table></div>')
 
 
@@ -314,7 +319,7 @@ def term_link(terms: vocabularies.Vocabulary, key: str) -> str:
     """Return the HTML link to a term: to the page on its evidence if it has one, else to the ontology."""
     term = terms.terms.get(key)
     if term is None:
-        return html.escape(data.words(key))
+        return plain(data.words(key))
     return link(term.page, term.label, id=term.slug) if term.page else link("ontology", term.label, term=key)
 
 
@@ -334,15 +339,15 @@ def conflict_table(rows: Sequence[data.Row]) -> None:
     def side(cell: str) -> str:
         report, direction, *more = cell.split("|")
         said = "".join(
-            f"<br>{html.escape(name)}: {html.escape(', '.join(term(i) for i in value.split(', '))) if value else none()}"
+            f"<br>{plain(name)}: {plain(', '.join(term(i) for i in value.split(', '))) if value else none()}"
             for name, _, value in (m.partition(": ") for m in more)
         )
-        return f"{report_link(report)}<br><strong>{html.escape(data.words(direction))}</strong>{said}"
+        return f"{report_link(report)}<br><strong>{plain(data.words(direction))}</strong>{said}"
 
     table(
         ["kind", "technology", "disease", "side_a", "side_b", "candidate_explanations"], shown,
         {"kind": list_words, "technology": list_words, "disease": list_words, "side_a": side, "side_b": side,
-         "candidate_explanations": lambda c: "<br>".join(html.escape(i) for i in data.items(c)) or none()},
+         "candidate_explanations": lambda c: "<br>".join(plain(i) for i in data.items(c)) or none()},
         {"side_a": "Report", "side_b": "Other report", "candidate_explanations": "What differs (first / other)"},
     )  # fmt: skip
 
@@ -360,11 +365,11 @@ def note(row: data.Row) -> None:
     """Draw one note about the source: severity as word and sign, summary, reasoning, reports and places."""
     severity = row["severity"]
     st.html(
-        f'<div class="rkg-note {html.escape(severity, quote=True)}"><p><strong>{SEVERITY_SIGN.get(severity, "")} {html.escape(severity)} note</strong> · '
-        f"{html.escape(data.words(row['kind']))} · <code>{html.escape(row['note'])}</code></p>"
-        f'<p>{html.escape(row["summary"])}</p><p class="rkg-small">Our reasoning: {html.escape(row["reasoning"]) or none()}</p>'
+        f'<div class="rkg-note {html.escape(severity, quote=True)}"><p><strong>{SEVERITY_SIGN.get(severity, "")} {plain(severity)} note</strong> · '
+        f"{plain(data.words(row['kind']))} · <code>{plain(row['note'])}</code></p>"
+        f'<p>{plain(row["summary"])}</p><p class="rkg-small">Our reasoning: {plain(row["reasoning"]) or none()}</p>'
         f'<p class="rkg-small">Touches: {report_links(row["reports"]) if row["reports"] else "the review as a whole"}. '
-        f"Place in the review: {list_text(row['place in the review'])}. Charted row: {html.escape(row['charted row']) or none()}</p></div>"
+        f"Place in the review: {list_text(row['place in the review'])}. Charted row: {plain(row['charted row']) or none()}</p></div>"
     )
 
 

@@ -1,7 +1,5 @@
 """Two to ten reports side by side."""
 
-import html
-
 import streamlit as st
 
 from regen_kg.explorer import data, widgets
@@ -27,7 +25,7 @@ st.header(f"{len(chosen)} reports: {sum(r['differs'] == 'differs' for r in rows)
 
 def cell(text: str) -> str:
     """Draw the parts of a cell one below the other."""
-    return "<br>".join(html.escape(p) for p in data.items(text)) or widgets.none()
+    return "<br>".join(widgets.plain(p) for p in data.items(text)) or widgets.none()
 
 
 widgets.table(

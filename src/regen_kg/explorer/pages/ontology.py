@@ -1,7 +1,5 @@
 """Every class and named individual of the ontology: the tree, and what one of them means."""
 
-import html
-
 import streamlit as st
 
 from regen_kg.explorer import data, entity_page, widgets
@@ -64,6 +62,8 @@ with left:
             )
     st.header("Tree", anchor=False)
     st.caption("A number is that of the members, inferred ones included.")
+    if not vocabulary.tells_inferred:
+        st.caption("This endpoint holds one graph, so what is inferred can't be told from what is asserted.")
     way = {key, *vocabulary.above(key)} if key else {"InterventionComponent", "Condition", "OutcomeMeasure"}
     st.html(f"<ul class='rkg-tree'>{''.join(branch(r, way, False, ()) for r in vocabulary.roots())}</ul>")
 with right:
@@ -80,7 +80,7 @@ with right:
         shown: dict[str, list[str]] = {}
         for name, value in t.facts:
             shown.setdefault(name, []).append(
-                widgets.term_link(vocabulary, value) if value in terms else html.escape(value)
+                widgets.term_link(vocabulary, value) if value in terms else widgets.plain(value)
             )
 
         def each(keys: list[str], empty: str) -> str:
@@ -95,12 +95,12 @@ with right:
             *([("Below it, asserted", each(asserted_children, "none"))] if asserted_children else []),
             *([("Below it, inferred", each(inferred_children, "none"))] if inferred_children else []),
             *([] if t.individual else [("Members", f"{t.members:,}, inferred ones included")]),
-            ("Source of the definition", html.escape(t.source) or widgets.none("none given")),
-            ("Example", html.escape(t.example) or widgets.none("none given")),
-            ("Also called", html.escape(", ".join(t.synonyms)) or widgets.none("none given")),
+            ("Source of the definition", widgets.plain(t.source) or widgets.none("none given")),
+            ("Example", widgets.plain(t.example) or widgets.none("none given")),
+            ("Also called", widgets.plain(", ".join(t.synonyms)) or widgets.none("none given")),
             *((name[:1].upper() + name[1:], ", ".join(values)) for name, values in shown.items()),
             *([("Evidence", widgets.link(t.page, f"what is charted on {t.label}", id=t.slug))] if t.page else []),
-            ("IRI", f"<code>{html.escape(t.iri)}</code>"),
+            ("IRI", f"<code>{widgets.plain(t.iri)}</code>"),
         ])  # fmt: skip
         rows, misses = vocabulary.mappings.get(key, []), vocabulary.near_misses.get(key, [])
         st.subheader(f"Mappings to other ontologies ({len(rows)})", anchor=False)
