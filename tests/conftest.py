@@ -1,4 +1,4 @@
-"""Fixtures: the shipped review, its build, and a copy of its charted tables to break."""
+"""Fixtures: the shipped review, its build, a copy of its charted tables to break, and SPARQL servers on loopback."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import csv
 import importlib.util
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -59,11 +67,119 @@ def change(folder: Path, table: str, row: int, column: str, value: str) -> None:
     write(folder, table, rows)
 
 
+def _absent(words: str) -> None:
+    """Skip with the reason; in CI, which installs every tool, that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(words)
+    pytest.skip(words)
+
+
 def needs(*packages: str) -> None:
-    """Skip with the reason where a checking tool isn't installed; in CI, which installs it, that is a failure."""
+    """Skip with the reason where a checking tool isn't installed; in CI that is a failure."""
     absent = [p for p in packages if importlib.util.find_spec(p) is None]
     if absent:
-        words = f"{', '.join(absent)} not installed; .ci/run shows how"
-        if os.environ.get("CI"):
-            pytest.fail(words)
-        pytest.skip(words)
+        _absent(f"{', '.join(absent)} not installed; .ci/run shows how")
+
+
+def program(name: str) -> str:
+    """Return the path of a program, the environment's own first; `needs` for one that is absent."""
+    own = Path(sys.executable).with_name(name)
+    found = str(own) if own.exists() else shutil.which(name)
+    if not found:
+        _absent(f"the program {name} is not installed; .ci/run shows how")
+    assert found
+    return found
+
+
+@dataclass(frozen=True)
+class Server:
+    """A SPARQL 1.1 server on loopback: where it is asked, where graphs are put, and who may write."""
+
+    name: str
+    query: str
+    store: str
+    update: str
+    user: str = ""
+    password: str = ""
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: Sequence[str], address: str, folder: Path) -> Iterator[None]:
+    """Run a server in a folder, from the moment it answers at an address to the end of the block."""
+    with (folder / "server.out").open("wb") as words:
+        server = subprocess.Popen(command, cwd=folder, stdout=words, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "server.out").read_text("utf-8", "replace")
+                time.sleep(0.1)
+        else:
+            pytest.fail(f"{command[0]} did not answer at {address} within a minute")
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def oxigraph(folder: Path, *flags: str, mode: str = "serve") -> Iterator[Server]:
+    """Run an Oxigraph server over a folder."""
+    address = f"127.0.0.1:{free_port()}"
+    command = [program("oxigraph"), mode, "--location", str(folder), "--bind", address, *flags]
+    with running(command, f"http://{address}/", folder):
+        yield Server("oxigraph", f"http://{address}/query", f"http://{address}/store", f"http://{address}/update")
+
+
+@pytest.fixture(scope="session")
+def oxigraph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An empty Oxigraph server that takes graphs; its default graph is not the union of the named ones."""
+    with oxigraph(tmp_path_factory.mktemp("oxigraph")) as server:
+        yield server
+
+
+VIRTUOSO = """
+[Database]
+DatabaseFile = virtuoso.db
+ErrorLogFile = virtuoso.log
+LockFile = virtuoso.lck
+TransactionFile = virtuoso.trx
+xa_persistent_file = virtuoso.pxa
+[TempDatabase]
+DatabaseFile = virtuoso-temp.db
+TransactionFile = virtuoso-temp.trx
+[Parameters]
+ServerPort = 127.0.0.1:{sql}
+DisableUnixSocket = 1
+CheckpointInterval = 0
+NumberOfBuffers = 20000
+MaxDirtyBuffers = 12000
+DirsAllowed = .
+[HTTPServer]
+ServerPort = 127.0.0.1:{http}
+ServerThreads = 10
+[SPARQL]
+ResultSetMaxRows = 1000000
+"""
+
+
+@pytest.fixture(scope="session")
+def virtuoso_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An empty Virtuoso 7 with a database of its own; it writes for dba, by digest authentication."""
+    binary = program("virtuoso-t")
+    folder = tmp_path_factory.mktemp("virtuoso")
+    http = free_port()
+    (folder / "virtuoso.ini").write_text(VIRTUOSO.format(sql=free_port(), http=http), "utf-8")
+    place = f"http://127.0.0.1:{http}/sparql"
+    with running([binary, "+foreground", "+configfile", "virtuoso.ini"], place, folder):
+        yield Server("virtuoso", place, f"{place}-graph-crud-auth", f"{place}-auth", "dba", "dba")

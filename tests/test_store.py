@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conftest import CHARTED
+from conftest import CHARTED, oxigraph, program
 from regen_kg import build, queries
 from regen_kg.analysis.certificate import gap_certificate
 from regen_kg.analysis.explain import explain
@@ -64,37 +60,12 @@ def test_a_dead_endpoint_is_named() -> None:
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Oxigraph server on loopback that holds the review."""
-    program = Path(sys.executable).with_name("oxigraph")
-    found = str(program) if program.exists() else shutil.which("oxigraph")
-    assert found, "the package oxigraph is a test dependency"
     folder = tmp_path_factory.mktemp("oxigraph")
     dump = build.current(CHARTED).folder / "regen-kg.nq"
-    subprocess.run([found, "load", "--location", str(folder), "--file", str(dump)], check=True, capture_output=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        found,
-        "serve-read-only",
-        "--location",
-        str(folder),
-        "--bind",
-        f"127.0.0.1:{port}",
-        "--union-default-graph",
-    ]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
-                break
-            except OSError:
-                assert server.poll() is None, "the server ended"
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/query"
-    finally:
-        server.terminate()
-        server.wait(10)
+    load = [program("oxigraph"), "load", "--location", str(folder), "--file", str(dump)]
+    subprocess.run(load, check=True, capture_output=True)
+    with oxigraph(folder, "--union-default-graph", mode="serve-read-only") as server:
+        yield server.query
 
 
 @pytest.mark.parametrize("name", sorted(queries.load_all()))
