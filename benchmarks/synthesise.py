@@ -10,9 +10,12 @@ import csv
 import json
 import shutil
 from contextlib import ExitStack
+from decimal import Decimal
+from math import fsum, sqrt
 from pathlib import Path
 from random import Random
-from typing import Any
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 from regen_kg.charting import read_description
 from regen_kg.layout import ontology_dir, packaged_charted_dir
@@ -82,6 +85,31 @@ class _Tables:
         self._writers[table].writerow(row.values())
 
 
+class _Measure(NamedTuple):
+    """A measure with its scale."""
+
+    slug: str
+    label: str
+    low: int
+    high: int
+    unit: str
+    whole: bool
+    polarity: str
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Tell which end is good; where that is not established, any will do."""
+        return self.polarity != "lower-is-better"
+
+    def direction(self, value: Decimal, p: str, better: str, worse: str | None) -> str:
+        """Return the direction that a difference and its p value give."""
+        if not self.polarity:
+            return "not-charted"
+        if p.startswith("=") and float(p[1:]) >= 0.05:
+            return "no-difference"
+        return better if (value > 0) == self.higher_is_better else worse or "not-charted"
+
+
 class _Words:
     """The controlled words that studies are made of."""
 
@@ -96,14 +124,11 @@ class _Words:
         self.disease = {c: top_disease(terms, c) for c in self.conditions}
         # Only measures whose scale has both ends, so that a value can be drawn inside it.
         self.measures = [
-            (t.slug, t.label, int(str(t.value("range_min"))), int(str(t.value("range_max"))), str(t.value("unit")))
+            _Measure(t.slug, t.label, int(str(t.value("range_min"))), int(str(t.value("range_max"))), str(t.value("unit")),
+                     t.value("whole_number") == "true", t.value("polarity") or "")
             for t in terms.all("outcome-measure")
             if str(t.value("range_min")).isdigit() and str(t.value("range_max")).isdigit()
-        ]
-
-
-def _p(rng: Random) -> str:
-    return rng.choice(("<0.001", "<0.01", "<0.05", f"=0.{rng.randint(10, 99):03d}", f"=0.{rng.randint(10, 99)}"))
+        ]  # fmt: skip
 
 
 def _report(out: _Tables, rng: Random, words: _Words, slug: str, study: str, number: int) -> None:
@@ -218,14 +243,14 @@ def _report(out: _Tables, rng: Random, words: _Words, slug: str, study: str, num
             )
 
     measures = rng.sample(words.measures, rng.randint(1, 3))
-    results = _results(out, rng, slug, place, names, times, measures) if arms else []
-    for slug_of, label, low, high, _ in measures:
+    results = _results(out, rng, slug, place, dict(zip(names, sizes, strict=True)), times, measures) if arms else []
+    for measure in measures:
         out.add(
             "scale-uses",
             report=slug,
-            outcome_measure=slug_of,
-            printed_as=label,
-            range=f"{low} to {high}" if rng.random() < 0.3 else "not-charted",
+            outcome_measure=measure.slug,
+            printed_as=measure.label,
+            range=f"{measure.low} to {measure.high}" if rng.random() < 0.3 else "not-charted",
             source=f"{place}.scoring-system",
         )
 
@@ -271,83 +296,110 @@ def _report(out: _Tables, rng: Random, words: _Words, slug: str, study: str, num
         )  # fmt: skip
 
 
+class _Drawn:
+    """Draws participants, so that mean, SD, n, change, interval and p of a study fit each other as those of a true one do."""
+
+    def __init__(self, rng: Random, sizes: dict[str, int], times: list[str]) -> None:
+        self._rng, self._times = rng, times
+        self._n = {arm: max(8, size - rng.randint(0, 3)) for arm, size in sizes.items()}
+        self._gain = {arm: rng.uniform(0.15, 0.35) for arm in sizes}
+        self._start, self._spread = rng.uniform(0.25, 0.4), rng.uniform(0.08, 0.14)
+        self._seen: dict[tuple[str, str, str], tuple[Decimal, Decimal, int]] = {}
+
+    def summary(self, arm: str, measure: _Measure, time: str) -> tuple[Decimal, Decimal, int]:
+        """Return mean, SD and n of an arm at a time, rounded as a report would."""
+        key = (arm, measure.slug, time)
+        if key not in self._seen:
+            width, n = measure.high - measure.low, self._n[arm]
+            share = self._start + (self._gain[arm] if time != self._times[0] else 0)
+            middle = measure.low + width * share if measure.higher_is_better else measure.high - width * share
+            draws = [
+                min(max(self._rng.gauss(middle, self._spread * width), measure.low), measure.high) for _ in range(n)
+            ]
+            values = [round(x) if measure.whole else round(x, 1) for x in draws]
+            mean = fsum(values) / n
+            sd = sqrt(fsum((x - mean) ** 2 for x in values) / (n - 1))
+            digits = 1 if width > 10 else 2
+            self._seen[key] = Decimal(f"{mean:.{digits}f}"), Decimal(f"{sd:.{digits}f}"), n
+        return self._seen[key]
+
+    def difference(self, arm: str, other: str, measure: _Measure, time: str) -> tuple[Decimal, float]:
+        """Return arm less other, and its standard error."""
+        (a, s, n), (b, t, m) = self.summary(arm, measure, time), self.summary(other, measure, time)
+        return a - b, sqrt(float(s) ** 2 / n + float(t) ** 2 / m) or 0.01
+
+
+def _p(z: float) -> str:
+    """Print the two-sided p value of a normal deviate."""
+    p = min(2 * (1 - NormalDist().cdf(abs(z))), 0.999)
+    return "<0.001" if p < 0.001 else f"={p:.3f}"
+
+
 def _results(
-    out: _Tables,
-    rng: Random,
-    slug: str,
-    place: str,
-    arms: list[str],
-    times: list[str],
-    measures: list[tuple[str, str, int, int, str]],
+    out: _Tables, rng: Random, slug: str, place: str, sizes: dict[str, int], times: list[str], measures: list[_Measure]
 ) -> list[str]:
     """Write about eight results of one report and return their slugs."""
-    made = []
-    for index in range(rng.randint(5, 11)):
-        measure, label, low, high, unit = rng.choice(measures)
-        arm = rng.choice(arms)
+    made: list[str] = []
+    taken = set()
+    arms, drawn = list(sizes), _Drawn(rng, sizes, times)
+    for _ in range(rng.randint(6, 13)):
+        measure, arm, time = rng.choice(measures), rng.choice(arms), rng.choice(times[1:])
         kind = rng.choices(
-            ("arm-measurement", "within-arm-change", "between-arm-comparison", "association"),
-            (50, 25, 23 if len(arms) > 1 else 0, 2),
+            ("arm-measurement", "event", "within-arm-change", "between-arm-comparison", "association"),
+            (45, 5, 25, 23 if len(arms) > 1 else 0, 2),
         )[0]
-        cells: dict[str, object] = {
-            "arms": arm,
-            "comparator_arms": "not-applicable",
-            "scope": "arm",
-            "time_point": rng.choice(times[1:]),
-            "p_scope": "not-applicable",
-            "direction": "not-applicable",
-        }
-        value = f"{low + (high - low) * rng.randint(100, 900) / 1000:.1f}"
+        cells: dict[str, object] = {"arms": arm, "scope": "arm", "time_point": time, "statistic": "none"}
+        cells |= {"comparator_arms": "not-applicable", "p_scope": "not-applicable", "direction": "not-applicable"}
+        told, slug_of = "changed", measure.slug
         if kind == "arm-measurement":
-            cells |= {
-                "time_point": rng.choice(times),
-                "statistic": "mean",
-                "value": value,
-                "unit": unit,
-                "n_analysed": rng.randint(8, 60),
-            }
+            time = cells["time_point"] = rng.choice(times)
+            mean, sd, n = drawn.summary(arm, measure, time)
+            told = str(mean)
+            cells |= {"statistic": "mean", "value": mean, "unit": measure.unit, "n_analysed": n}
             if rng.random() < 0.7:
-                cells |= {
-                    "dispersion": f"{(high - low) * rng.randint(50, 200) / 1000:.2f}",
-                    "dispersion_kind": "not-stated",
-                }
+                told += f" ± {sd}"
+                cells |= {"dispersion": sd, "dispersion_kind": rng.choice(("not-stated", "SD"))}
+        elif kind == "event":
+            n = drawn.summary(arm, measure, time)[2]
+            count, slug_of = rng.randint(0, n), "clinical-success"
+            told, kind = f"success in {count} of {n}", "arm-measurement"
+            cells |= {"statistic": "count", "value": count, "unit": "participant", "n_analysed": n}
+            if rng.random() < 0.5:
+                share = f"{100 * count / n:.1f}"
+                told += f" ({share}%)"
+                cells |= {"statistic": "percentage", "value": share, "unit": "percent"}
         elif kind == "within-arm-change":
-            cells |= {
-                "from_time_point": "baseline",
-                "statistic": "none",
-                "p": _p(rng),
-                "p_scope": "within",
-                "direction": "within-arm-improvement",
-            }
+            (before, _, _), (after, sd, n) = drawn.summary(arm, measure, times[0]), drawn.summary(arm, measure, time)
+            cells |= {"from_time_point": times[0], "p_scope": "within"}
+            cells["p"] = _p(float(after - before) / (float(sd) * sqrt(2 / n) or 0.01))
+            cells["direction"] = measure.direction(after - before, str(cells["p"]), "within-arm-improvement", None)
+            if rng.random() < 0.4:
+                told = f"changed by {after - before}"
+                cells |= {"statistic": "mean-change", "value": after - before, "unit": measure.unit}
         elif kind == "between-arm-comparison":
-            cells |= {
-                "comparator_arms": rng.choice([a for a in arms if a != arm]),
-                "statistic": "none",
-                "p": _p(rng),
-                "p_scope": "between",
-                "direction": rng.choice(_DIRECTIONS[:3]),
-            }
-            if rng.random() < 0.3:
-                middle = rng.randint(-20, 20) / 10
-                cells |= {
-                    "statistic": "mean-difference",
-                    "value": f"{middle:.1f}",
-                    "unit": unit,
-                    "ci_lower": f"{middle - 1.5:.1f}",
-                    "ci_upper": f"{middle + 1.5:.1f}",
-                    "ci_level": 95,
-                }
+            cells["comparator_arms"] = other = rng.choice([a for a in arms if a != arm])
+            value, error = drawn.difference(arm, other, measure, time)
+            cells |= {"p": _p(float(value) / error), "p_scope": "between"}
+            cells["direction"] = measure.direction(value, str(cells["p"]), "favours-technology", "favours-comparator")
+            if rng.random() < 0.3 and abs(abs(float(value) / error) - 1.96) > 0.2:
+                told = f"difference {value}"
+                lower, upper = (f"{float(value) + d * 1.96 * error:.2f}" for d in (-1, 1))
+                cells |= {"statistic": "mean-difference", "value": value, "unit": measure.unit}
+                cells |= {"ci_lower": lower, "ci_upper": upper, "ci_level": 95}
         else:
-            cells |= {"statistic": "none", "p": _p(rng), "p_scope": "not-stated"}
-        made.append(f"r{index + 1}")
-        text = f"{label[:60]}: {cells.get('value', 'changed')}"
+            cells |= {"p": _p(rng.gauss(0, 2)), "p_scope": "not-stated"}
+        slot = (kind, slug_of, arm, cells["comparator_arms"], time)
+        if slot in taken:
+            continue
+        taken.add(slot)
+        made.append(f"r{len(made) + 1}")
         out.add(
             "results",
             report=slug,
             result=made[-1],
             kind=kind,
-            outcome_measures=measure,
-            charted_text=text,
+            outcome_measures=slug_of,
+            charted_text=f"{measure.label[:60]}: {told}",
             source=f"{place}.results",
             **cells,
         )
