@@ -26,7 +26,7 @@ from typing import Any
 import pyoxigraph as ox
 import rdflib
 
-from regen_kg import build, charting, queries, reasoning, triples, validation
+from regen_kg import analysis, build, charting, queries, reasoning, triples, validation
 from regen_kg.iris import ID, RKG, named_graph
 from regen_kg.layout import ontology_dir, packaged_charted_dir
 from regen_kg.model import Chart
@@ -143,8 +143,7 @@ def measure(folder: Path, peers: bool, limit: int, query_limit: int) -> dict[str
 
         peer, _ = timed(bulk)
     times["loading"] = {"own": loading_own, "peer": peer, "note": "Store.bulk_load of the ready N-Quads file"}
-    scales = validation.scale_ends(store.native)
-    own, findings = timed(lambda: validation.chart_findings(chart, scales))
+    own, findings = timed(lambda: [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)])
     times["chart checks"] = {"own": own, "peer": plain, "note": "csv.reader over the same files, no checks"}
     mine = _resident()
 

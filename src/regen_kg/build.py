@@ -252,7 +252,7 @@ def assemble(
         store.bulk_extend([*data, *onto, *inferred])
         findings = validation.shacl_findings(store, ontology_dir() / "shapes")
         list(consistent)  # raises what a portion raised
-    findings += validation.chart_findings(chart, validation.scale_ends(store))
+    findings += [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)]
     for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):
         message = f"{shape} found nothing to look at"
         findings.append(Finding("shape-without-focus", "info", "", None, "", "", message, RKG + shape))
@@ -263,6 +263,7 @@ def assemble(
         "charted": chart.digest,
         "ontology": reasoning.ontology_digest(ontology),
         "rows": {name: len(rows) for name, rows in sorted(chart.tables.items())},
+        "notes": dict(sorted(Counter(r["decision"] for r in chart.rows("notes")).items())),
         "triples": dict(sorted({**counts, named_graph("provenance"): len(described)}.items())),
         "findings": dict(sorted(Counter(f.severity for f in findings).items())),
     }

@@ -347,7 +347,7 @@ def _info(args: argparse.Namespace) -> int:
     print(f"inputs        {m['inputs']}")
     print(f"triples       {sum(m['triples'].values()):,} in {len(m['triples'])} named graphs")
     print(f"reports       {m['rows'].get('reports', 0)}")
-    print(f"source notes  {m['rows'].get('notes', 0)}")
+    print(f"source notes  {', '.join(f'{n} {k}' for k, n in m['notes'].items()) or 'none'}")
     print(f"findings      {', '.join(f'{n} {k}' for k, n in m['findings'].items()) or 'none'}")
     print("appraisal     none: the source review appraised no study for risk of bias")
     return 0

@@ -1,4 +1,4 @@
-"""Own validation: SHACL shapes through pyshacl, and join or arithmetic checks as queries, reported alike."""
+"""Own validation: SHACL shapes through pyshacl, and joins over charted tables, reported alike."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
 
 from regen_kg.errors import InputError
-from regen_kg.iris import ID, RKG, SH, SKOS
+from regen_kg.iris import ID, RKG, SH
 from regen_kg.model import Chart, Finding
 
 if TYPE_CHECKING:
@@ -107,48 +106,10 @@ def idle_shapes(store: ox.Store, shapes_dir: Path) -> list[str]:
     return idle
 
 
-def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Decimal | None]]) -> list[Finding]:
-    """Check what needs joins or arithmetic over charted tables, set-wise.
-
-    Parameters
-    ----------
-    chart : Chart
-        The charted tables.
-    scales : mapping
-        Outcome measure to the ends of its scale, None where not established.
-
-    Returns
-    -------
-    list of Finding
-        A fault of the source that an accepted note covers is no finding.
-    """
-    noted_reports: set[tuple[str, str]] = set()
-    noted_results: set[tuple[str, str]] = set()
-    for note in chart.rows("notes"):
-        if note["decision"] == "accepted":
-            noted_results.update((r, note["kind"]) for r in note.items("results"))
-            noted_reports.update((r, note["kind"]) for r in note.items("reports"))
+def chart_findings(chart: Chart) -> list[Finding]:
+    """Check what needs joins over charted tables, set-wise; numbers are the business of `analysis.numbers`."""
     out: list[Finding] = []
-    arms: dict[str, list[tuple[int, str]]] = {}
-    for row in chart.rows("arms"):
-        if (n := row.value("n")) is not None:
-            arms.setdefault(row["report"], []).append((int(n), row.address))
-    for row in chart.rows("reports"):
-        sample = row.value("sample_size")
-        total = sum(n for n, _ in arms.get(row["report"], []))
-        if (
-            sample is not None
-            and total > int(sample)
-            and (row["report"], "arms-against-sample-size") not in noted_reports
-        ):
-            out.append(
-                Finding(
-                    "arm-sum-above-sample-size", "violation", "reports.csv", row.number, "sample_size", sample,
-                    f"the arms of {row['report']} hold {total} together; correct an n, or add a note of kind arms-against-sample-size",
-                )
-            )  # fmt: skip
-    listed = {(r["report"], r["component"], r["arm"]) for r in chart.rows("components")}
-    with_components = {(a, c) for a, _, c in listed}
+    with_components = {(r["report"], r["arm"]) for r in chart.rows("components")}
     for row in chart.rows("arms"):
         if (row["report"], row["arm"]) not in with_components:
             out.append(
@@ -160,45 +121,6 @@ def chart_findings(chart: Chart, scales: Mapping[str, tuple[Decimal | None, Deci
                     "arm",
                     row["arm"],
                     "the arm receives nothing; add its components to components.csv, control-not-described if the review does not say",
-                )
-            )
-    for row in chart.rows("results"):
-        key = f"{row['report']}/{row['result']}"
-        value = row.value("value")
-        if value is None:
-            continue
-        number = Decimal(value)
-        if row["statistic"] in ("mean", "level") and (key, "value-outside-scale") not in noted_results:
-            for measure in row.items("outcome_measures"):
-                low, high = scales.get(measure, (None, None))
-                if (low is not None and number < low) or (high is not None and number > high):
-                    out.append(
-                        Finding(
-                            "value-outside-scale",
-                            "violation",
-                            "results.csv",
-                            row.number,
-                            "value",
-                            value,
-                            f"outside the scale of {measure} ({low} to {high}); correct it, or add a note of kind value-outside-scale that touches {key}",
-                        )
-                    )
-        lower, upper = row.value("ci_lower"), row.value("ci_upper")
-        if (
-            lower is not None
-            and upper is not None
-            and (key, "value-outside-interval") not in noted_results
-            and not Decimal(lower) <= number <= Decimal(upper)
-        ):
-            out.append(
-                Finding(
-                    "value-outside-interval",
-                    "violation",
-                    "results.csv",
-                    row.number,
-                    "value",
-                    value,
-                    f"outside its own interval, {lower} to {upper}; correct it, or add a note of kind value-outside-interval that touches {key}",
                 )
             )
     have: dict[str, set[str]] = {
@@ -282,14 +204,3 @@ def harmless(cell: str) -> str:
     """
     risky = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
     return "'" + cell if risky and not re.fullmatch(r"[-+=]?[\d.]+( to [-+]?[\d.]+)?", cell) else cell
-
-
-def scale_ends(store: ox.Store) -> dict[str, tuple[Decimal | None, Decimal | None]]:
-    """Return the ends of each outcome measure's scale, by slug."""
-    ends: dict[str, list[Decimal | None]] = {}
-    for i, name in enumerate(("rangeMin", "rangeMax")):
-        for quad in store.quads_for_pattern(None, ox.NamedNode(RKG + name), None, None):
-            for slug in store.quads_for_pattern(quad.subject, ox.NamedNode(SKOS + "notation"), None, None):
-                if isinstance(slug.object, ox.Literal) and isinstance(quad.object, ox.Literal):
-                    ends.setdefault(slug.object.value, [None, None])[i] = Decimal(quad.object.value)
-    return {k: (v[0], v[1]) for k, v in ends.items()}

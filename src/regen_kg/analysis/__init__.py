@@ -1,20 +1,23 @@
-"""Own the step from charted evidence to what it lacks: the quads of the named graph `computed`."""
+"""Own the step from charted evidence to what follows from it: the quads of the named graph `computed`."""
 
 from __future__ import annotations
 
 import pyoxigraph as ox
 
 from regen_kg.analysis.conflicts import conflict_quads, find_conflicts
+from regen_kg.analysis.effects import effect_quads, find_effects
 from regen_kg.analysis.evidence import Evidence
 from regen_kg.analysis.gaps import find_gaps, gap_quads
+from regen_kg.analysis.numbers import number_findings
+from regen_kg.analysis.values import Values, direction_quads
 from regen_kg.model import Chart
 from regen_kg.terms import Terms
 
-__all__ = ["Evidence", "computed_quads", "find_conflicts", "find_gaps"]
+__all__ = ["Evidence", "computed_quads", "find_conflicts", "find_effects", "find_gaps", "number_findings"]
 
 
 def computed_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
-    """Work out gaps and conflicts and write them as nodes.
+    """Work out gaps, conflicts, directions of charted numbers and effect sizes, and write them down.
 
     Parameters
     ----------
@@ -31,4 +34,6 @@ def computed_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
     evidence = Evidence(chart, terms)
     if not evidence.reports:
         return []
-    return sorted({*gap_quads(evidence), *conflict_quads(evidence)}, key=str)
+    values = Values(chart, terms)
+    found = {*gap_quads(evidence), *conflict_quads(evidence), *direction_quads(values), *effect_quads(values)}
+    return sorted(found, key=str)
