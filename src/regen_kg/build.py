@@ -39,7 +39,7 @@ _TYPE = ox.NamedNode(RDF + "type")
 _NQUADS = "regen-kg.nq"
 _ANSWERS = "answers"
 _LARGE = 1_000_000  # quads; from here on a build carries a store on disk, which opens at once
-_MAKERS = ("charting", "triples", "reasoning", "links", "terms", "iris", "queries", "build")
+_MAKERS = ("charting", "triples", "reasoning", "links", "ontologies", "terms", "iris", "queries", "build")
 
 
 @dataclass(frozen=True)

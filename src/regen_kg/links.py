@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyoxigraph as ox
 
-from regen_kg.errors import FaultsError
-from regen_kg.iris import ID, RDF, RDFS, RKG, SKOS, XSD, named_graph, thing
+from regen_kg.errors import FaultsError, InputError
+from regen_kg.iris import BASE, ID, RDF, RDFS, RKG, SKOS, XSD, named_graph, thing
 from regen_kg.ontologies import sources
 from regen_kg.terms import Term, Terms
 
 PREDICATES = ("exactMatch", "closeMatch", "broadMatch", "narrowMatch", "relatedMatch")
 
-_LISTS = ("anatomy", "condition", "intervention", "outcome-measure", "study-design")
+LISTS = ("anatomy", "condition", "intervention", "outcome-measure", "study-design")
 _REQUIRED = (
     "subject_id", "subject_label", "predicate_id", "object_id", "object_label", "mapping_justification",
     "author_label", "object_source", "object_source_version", "comment",
 )  # fmt: skip
+_COLUMNS = (*_REQUIRED[:-1], "confidence", "comment")
 _HEADER = ("license", "mapping_set_id", "mapping_set_version")
 _SLOT = re.compile(r'#(\w+): "?([^"]*)"?')
 _PREFIX = re.compile(r'#\s+([\w.]+): "?([^"]+)"?')
@@ -81,7 +84,7 @@ def read_mappings(folder: str | Path, terms: Terms) -> list[Mapping]:
     ----------
     SSSOM 1.0, TSV serialisation.
     """
-    ours = {t.iri: t for name in _LISTS for t in terms.all(name)}
+    ours = {t.iri: t for name in LISTS for t in terms.all(name)}
     faults: list[str] = []
     found: list[tuple[str, Mapping]] = []
     for path in sorted(Path(folder).glob("*.sssom.tsv")):
@@ -241,3 +244,83 @@ def mapping_quads(mappings: Iterable[Mapping]) -> list[ox.Quad]:
         if not m.near_miss:
             add(SKOS + m.predicate, other, term)
     return out
+
+
+def write_mapping(path: Path, row: dict[str, str], terms: Terms) -> None:
+    """Add a row to an SSSOM table, which is begun if it isn't there; the rows stay sorted.
+
+    Parameters
+    ----------
+    path : Path
+        A file named `*.sssom.tsv`.
+    row : dict
+        All columns that a mapping needs; blank ones are written blank.
+    terms : Terms
+        The terms that may be mapped.
+
+    Raises
+    ------
+    FaultsError
+        If the table with the row in it would have a fault; the file is left as it was.
+    """
+    if not path.name.endswith(".sssom.tsv"):
+        raise InputError(f'{path.name}: name the table like "mine.sssom.tsv"')
+    head, columns, rows = _begun(path.name), [*_COLUMNS], []
+    if path.is_file():
+        if faults := _faults_of(path, terms):
+            raise FaultsError(faults)
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        head = [line for line in lines if line.startswith("#")]
+        reader = csv.DictReader(lines[len(head) :], delimiter="\t")
+        columns, rows = list(reader.fieldnames or ()), list(reader)
+    prefix = row["object_id"].partition(":")[0]
+    entry = f'#  {prefix}: "{sources()[prefix].iri}"\n' if prefix in sources() else ""
+    if entry and not any(line.startswith(f"#  {prefix}:") for line in head):
+        block = [i for i, line in enumerate(head) if line.startswith("#  ")]
+        head[block[0] : block[-1] + 1] = sorted([*head[block[0] : block[-1] + 1], entry])
+    rows.append({column: row.get(column, "") for column in columns})
+    rows.sort(
+        key=lambda r: (
+            r["subject_id"],
+            PREDICATES.index(p) if (p := r["predicate_id"][5:]) in PREDICATES else 9,
+            r["object_id"],
+        )
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        with new.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(head)
+            writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        if faults := _faults_of(new, terms):
+            raise FaultsError(faults)
+        os.replace(new, path)
+
+
+def _faults_of(path: Path, terms: Terms) -> list[str]:
+    faults: list[str] = []
+    ours = {t.iri: t for name in LISTS for t in terms.all(name)}
+    _clashes(_read(path, ours, faults), faults)
+    return faults
+
+
+def subject(term: Term) -> str:
+    """Return the CURIE a term of ours has in the tables."""
+    return "rkg:" + term.iri[len(RKG) :] if term.iri.startswith(RKG) else "rkgid:" + term.iri[len(ID) :]
+
+
+def _begun(name: str) -> list[str]:
+    """Return the header of a new table."""
+    prefixes = {
+        "bioregistry": "https://bioregistry.io/registry/", "rkg": RKG, "rkgid": ID,
+        "semapv": "https://w3id.org/semapv/vocab/", "skos": SKOS,
+    }  # fmt: skip
+    return [
+        "#curie_map:\n",
+        *(f'#  {prefix}: "{iri}"\n' for prefix, iri in prefixes.items()),
+        '#license: "https://creativecommons.org/licenses/by/4.0/"\n',
+        f'#mapping_set_id: "{BASE}mappings/{name.removesuffix(".sssom.tsv")}"\n',
+        '#mapping_set_version: "0.1.0"\n',
+    ]

@@ -43,6 +43,7 @@ class Source:
 
     prefix: str
     name: str
+    holds: tuple[str, ...]  # those of our lists whose terms it has; empty where that can't be said
     pattern: str
     iri: str
     licence: str
@@ -57,7 +58,7 @@ def sources() -> Mapping[str, Source]:
         rows = list(csv.DictReader(file))
     return {
         r["prefix"]: Source(
-            r["prefix"], r["name"], r["pattern"], r["iri"], r["licence"], r["copies_may_be_shared"] == "true", r["source"]
+            r["prefix"], r["name"], () if r["holds"] == "any" else tuple(r["holds"].split("|")), r["pattern"], r["iri"], r["licence"], r["copies_may_be_shared"] == "true", r["source"]
         )
         for r in rows
     }  # fmt: skip
@@ -117,7 +118,7 @@ class Copy:
     added: str  # date
     wording: str  # digest of our own wording, which decided what was needed
     of: int  # classes in the file
-    own: int = 0  # classes in the file with this prefix
+    ids: str = ""  # every identifier of this prefix in the file, without the prefix, apart by blanks
     classes: Mapping[str, Class] = field(default_factory=dict)
 
     def ancestors(self, name: str) -> set[str]:
@@ -165,7 +166,7 @@ _ABOUT = {
     "added": DCTERMS + "created",
     "wording": RKG + "wordingDigest",
     "of": RKG + "sourceClasses",
-    "own": RKG + "sourceOwnClasses",
+    "ids": RKG + "sourceIds",
 }
 
 
@@ -242,8 +243,8 @@ def read_copy(path: Path) -> Copy:
                 name = short(q.subject.value)
                 take(classes.setdefault(name, Class(name)), predicate, value, short)
         return Copy(
-            **{k: v for k, v in about.items() if k not in ("of", "own")},
-            of=int(about["of"]), own=int(about["own"]), classes=classes,
+            **{k: v for k, v in about.items() if k != "of"},
+            of=int(about["of"]), classes=classes,
         )  # fmt: skip
     except (OSError, SyntaxError, ValueError, KeyError, TypeError) as err:
         raise OntologyError(f"{path}: the copy is damaged ({err!r}); delete it and add the ontology again") from err
