@@ -7,10 +7,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regen_kg import __version__
 from regen_kg.errors import InputError, QueryError, RegenKGError
 from regen_kg.store import RemoteStore, Store, refuse_unsafe
+
+if TYPE_CHECKING:
+    from regen_kg.links import Mapping
+    from regen_kg.ontologies import Copy
+    from regen_kg.terms import Term, Terms
 
 _FORMATS = ("table", "csv", "json", "ttl")
 
@@ -78,6 +84,28 @@ def _parser() -> argparse.ArgumentParser:
 
     link = sub.add_parser("link", help="work on links to other ontologies")
     steps = link.add_subparsers(dest="step", required=True, metavar="STEP")
+    tables = argparse.ArgumentParser(add_help=False)
+    tables.add_argument("--mappings", metavar="DIR", help="SSSOM tables (default: those of the package)")
+    add = steps.add_parser("add", parents=[tables], help="keep what is needed of an ontology on this machine")
+    add.add_argument("origin", metavar="FILE_OR_URL", help="OBO, OBO graph JSON, RDF/XML, Turtle, N-Triples or OWL/XML")
+    add.add_argument(
+        "--as", dest="prefix", metavar="PREFIX", help="what to file it under (default: what the file says)"
+    )
+    add.add_argument("--sha256", metavar="HEX", help="refuse a file with another digest")
+    add.add_argument("--max-mb", type=int, default=4096, metavar="N", help="largest download (default: 4096)")
+    add.add_argument("--max-minutes", type=float, default=60, metavar="N", help="longest download (default: 60)")
+    check = steps.add_parser("check", parents=[tables], help="compare the mappings with the local copies")
+    check.add_argument("--against", action="append", metavar="PREFIX", help="this copy only (may be given again)")
+    check.add_argument("--format", choices=("text", "json", "csv", "ttl"), default="text")
+    near = steps.add_parser("suggest", parents=[tables], help="rank what a term could be mapped to")
+    near.add_argument("concept", nargs="?", metavar="CONCEPT", help="a slug (default: all without an exact match)")
+    near.add_argument("--top", type=int, default=5, metavar="N")
+    near.add_argument("--format", choices=_FORMATS, default="table")
+    near.add_argument("--accept", metavar="OBJECT", help="write the mapping to OBJECT, such as mondo:0005178")
+    near.add_argument("--predicate", choices=("exact", "close", "broad", "narrow", "related"), default="exact")
+    near.add_argument("--confidence", metavar="0.95", help="how sure you are, from 0 to 1")
+    near.add_argument("--author", metavar="NAME", help="who accepts")
+    near.add_argument("--into", metavar="FILE", help="the SSSOM table to write to")
     held = steps.add_parser("list", help="list the local copies of other ontologies")
     held.add_argument("--format", choices=_FORMATS, default="table")
 
@@ -303,8 +331,137 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _link(args: argparse.Namespace) -> int:
-    steps = {"list": _link_list}
+    steps = {"add": _link_add, "check": _link_check, "suggest": _link_suggest, "list": _link_list}
     return steps[args.step](args)
+
+
+def _tables(args: argparse.Namespace) -> tuple[Terms, list[Mapping]]:
+    from regen_kg import layout, links
+    from regen_kg.terms import Terms
+
+    terms = Terms.load(layout.ontology_dir())
+    if args.mappings and not Path(args.mappings).is_dir():
+        raise InputError(f"{args.mappings}: is no folder; give the one that holds the SSSOM tables")
+    return terms, links.read_mappings(args.mappings or layout.mappings_dir(), terms)
+
+
+def _link_add(args: argparse.Namespace) -> int:
+    from regen_kg import matching, ontologies
+
+    terms, mappings = _tables(args)
+    copy = matching.add(
+        args.origin, args.prefix, terms, mappings, _say,
+        max_mb=args.max_mb, max_minutes=args.max_minutes, sha256=args.sha256,
+    )  # fmt: skip
+    _say(f"{copy.prefix} {copy.version}, {copy.licence}: {len(copy.classes):,} of {copy.of:,} terms kept")
+    print(ontologies.folder() / f"{copy.prefix}.nq")
+    return 0
+
+
+def _copies(prefixes: Sequence[str] | None) -> list[Copy]:
+    from regen_kg import ontologies
+
+    copies = [ontologies.copy_of(prefix) for prefix in prefixes] if prefixes else ontologies.copies()
+    if not copies:
+        raise InputError("no copies of other ontologies are here; get one with regen-kg link add FILE_OR_URL")
+    return copies
+
+
+def _link_check(args: argparse.Namespace) -> int:
+    from regen_kg import layout, links, matching, validation
+
+    terms, mappings = _tables(args)
+    copies = _copies(args.against)
+    known = links.read_mappings(layout.mappings_dir(), terms) if args.mappings else ()
+    findings = matching.check(mappings, copies, known=known)
+    held = {c.prefix for c in copies}
+    seen = sum(m.object.partition(":")[0] in held and not m.near_miss for m in mappings)
+    bad = sum(f.severity == "violation" for f in findings)
+    _say(
+        f"{seen} of {sum(not m.near_miss for m in mappings)} mappings checked against {', '.join(sorted(held))}: {bad} violations, {len(findings) - bad} warnings"
+    )
+    sys.stdout.write(validation.report_text(findings, args.format))
+    return 1 if bad else 0
+
+
+def _link_suggest(args: argparse.Namespace) -> int:
+    from regen_kg import links, matching
+
+    terms, mappings = _tables(args)
+    exact = {m.concept.iri for m in mappings if m.predicate == "exactMatch" and not m.near_miss}
+    every = [t for name in links.LISTS for t in terms.all(name)]
+    if args.accept:
+        return _accept(args, terms)
+    wanted = [_term(args.concept, terms)] if args.concept else [t for t in every if t.iri not in exact]
+    index = matching.Index(_copies(None))
+    columns = ("concept", "object", "object_label", "score", "suggested", "known", "reasons", "source_version")
+    rows = []
+    for n, term in enumerate(wanted):
+        if n and n % 25 == 0:
+            _say(f"{n} of {len(wanted)} terms looked up")
+        found = matching.suggest(term, index, mappings, args.top)
+        if args.concept and not any(c.suggested and not known.startswith("near miss") for c, known in found):
+            _say(f'nothing is worded like "{term.label}"; what follows is merely near, and no exact match')
+        rows += [
+            dict(
+                zip(
+                    columns,
+                    (
+                        term.slug,
+                        c.object,
+                        c.label,
+                        f"{c.score:.2f}",
+                        str(c.suggested and known in ("", "mapped: skos:exactMatch")).lower(),
+                        known,
+                        "; ".join(c.reasons),
+                        c.version,
+                    ),
+                    strict=True,
+                )
+            )
+            for c, known in found
+            if args.concept or c.suggested
+        ]
+    sys.stdout.write(_write_rows(columns, rows, args.format))
+    if not rows:
+        _say("no rows: nothing in the copies is worded like these terms")
+    return 0
+
+
+def _term(slug: str, terms: Terms) -> Term:
+    from regen_kg import links
+
+    for name in links.LISTS:
+        if terms.has(name, slug):
+            return terms.get(name, slug)
+    near = next((n for name in links.LISTS if (n := terms.nearest(name, slug))), None)
+    raise InputError(f'"{slug}" is no term' + (f'; nearest: "{near}"' if near else ""))
+
+
+def _accept(args: argparse.Namespace, terms: Terms) -> int:
+    from regen_kg import links, ontologies
+
+    if missing := [f"--{x}" for x in ("concept", "into", "author", "confidence") if not getattr(args, x)]:
+        raise InputError(f"--accept also needs {', '.join(missing).replace('--concept', 'CONCEPT')}")
+    term = _term(args.concept, terms)
+    prefix = args.accept.partition(":")[0]
+    copy = ontologies.copy_of(prefix)
+    found = copy.classes.get(args.accept)
+    if found is None or found.obsolete:
+        why = "is retired" if found else "is not in the copy"
+        raise InputError(f"{args.accept}: {why} of {prefix} {copy.version}; nothing was written")
+    row = {
+        "subject_id": links.subject(term), "subject_label": term.label, "predicate_id": f"skos:{args.predicate}Match",
+        "object_id": found.id, "object_label": found.label, "mapping_justification": "semapv:ManualMappingCuration",
+        "author_label": args.author, "object_source": f"bioregistry:{prefix}", "object_source_version": copy.version,
+        "confidence": args.confidence, "comment": "",
+    }  # fmt: skip
+    _, mappings = _tables(args)
+    if any(m.near_miss and m.concept == term and m.object == found.id for m in mappings):
+        raise InputError(f"{found.id}: is a known near miss of {term.slug}; nothing was written")
+    links.write_mapping(Path(args.into), row, terms)
+    print(args.into)
+    return 0
 
 
 def _link_list(args: argparse.Namespace) -> int:
