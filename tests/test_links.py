@@ -149,3 +149,18 @@ def test_tables_pass_sssom() -> None:
             [sys.executable, "-m", "sssom.cli", "validate", str(path)], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_terms_without_an_exact_match_are_composed(review: EmbeddedStore) -> None:
+    """Ankle osteoarthritis is osteoarthritis, as Mondo has it, located in Uberon's ankle joint."""
+    rows = {r["concept"]: r["composition"] for r in ask(review, "unmapped")}
+    assert rows["ankle-osteoarthritis"].startswith(
+        "osteoarthritis (mondo:0005178) located in ankle joint (uberon:0001488)"
+    )
+    assert (
+        rows["bone-marrow-aspirate-concentrate"]
+        == "cellular therapy (maxo:0000016) derived from bone marrow (uberon:0002371)"
+    )
+    assert rows["plantar-fascia"].endswith("part of foot (uberon:0002387)")
+    assert rows["ffi"] == ""
+    assert all(rows[slug] for slug in rows if slug.startswith(("achilles", "ankle-osteo")))
