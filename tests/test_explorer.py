@@ -225,13 +225,13 @@ def test_reports_filter(open_page):
 
 
 def test_quality_lists_the_notes(open_page):
-    """The quality page shows every accepted note of a severity, and both accounts of the flow."""
+    """The quality page shows every accepted note of a severity, how full the chart is, and what the checks found."""
     grave = [n for n in charted("notes") if n["severity"] == "grave" and n["decision"] == "accepted"]
     assert grave
     text = on_screen(open_page("quality", severity="grave"))
     assert f"{len(grave)} grave notes" in text
     assert all(n["note"] in text for n in grave)
-    assert "As told in the text" in text and "As told in the figure" in text
+    assert "How full is the chart?" in text and "0 violations" in text
 
 
 def test_safety_page(open_page, store):
@@ -239,6 +239,11 @@ def test_safety_page(open_page, store):
     text = on_screen(open_page("safety"))
     assert f"of {len(charted('reports'))} reports" in text
     assert "not charted" in text
+    rows = [r for r in data.ask(store, "safety-reporting") if "hyaluronic-acid" in data.items(r["technologies"])]
+    silent = sum(r["status"] == "not-charted" for r in rows)
+    assert rows and silent
+    said = on_screen(open_page("safety", technology="hyaluronic-acid"))
+    assert f"charted for {len(rows) - silent} of {len(rows)} reports on hyaluronic acid, for {silent} it is not" in said
 
 
 def test_saved_question(open_page, store):

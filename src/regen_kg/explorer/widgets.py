@@ -356,8 +356,8 @@ def report_downloads(rows: Sequence[data.Row], name: str) -> None:
     """Offer rows of the index as CSV, and as references (RIS)."""
     if not rows:
         return
-    download(rows, list(rows[0]), name)
-    st.download_button("Download as RIS (for reference managers)", downloads.ris(rows), file_name=f"{name}.ris",
+    download(rows, list(rows[0]), name, "Download the reports as CSV")
+    st.download_button("Download the reports as RIS (for reference managers)", downloads.ris(rows), file_name=f"{name}.ris",
                        mime="application/x-research-info-systems", on_click="ignore", key=f"ris-{name}")  # fmt: skip
 
 
@@ -382,12 +382,12 @@ def report_list(rows: Sequence[data.Row]) -> None:
     )
 
 
-def download(rows: Sequence[data.Row], columns: Sequence[str], name: str) -> None:
+def download(rows: Sequence[data.Row], columns: Sequence[str], name: str, label: str = "Download as CSV") -> None:
     """Offer rows as CSV."""
     if not rows:
         return
     st.download_button(
-        "Download as CSV",
+        label,
         csv_text(columns, rows),
         file_name=f"{name}.csv",
         mime="text/csv",

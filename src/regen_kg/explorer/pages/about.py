@@ -57,10 +57,20 @@ From the technology's point of view, with the polarity of the outcome measure ac
 A numerical difference that was not tested gives no win.
 
 ## Placement
-A report counts in the disease that its row or prose names (by population), or in the one under which the review files it (as filed). The two differ for some reports; the Quality page lists them.
+A report counts in the disease that its row or prose names (by population), or in the one under which the review files it (as filed). The two differ for some reports; the Quality page lists them. Pages on one disease go by population.
+
+## Addresses
+The address of a page is its state: filters, chosen terms and reports stand in it, so it can be copied, reloaded and stepped back. What a page doesn't know in
+its address is named under the title.
+
+## Taking things away
+Every table can be downloaded as CSV (an empty cell means not charted), lists of reports as RIS too, pictures as SVG and PNG, and each disease as one page to print.
+
+## How to cite
+Cite the version and build named at the foot of each page; `CITATION.cff` has the reference.
 
 ## Licence
-The software is under Apache-2.0, this chart of facts under CC BY 4.0. The licence covers the chart, not the review.
+The software is under the MIT License, this chart of facts under CC BY 4.0. The licence covers the chart, not the review.
 """
 )
 widgets.footer(made)

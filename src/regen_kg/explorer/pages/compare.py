@@ -25,7 +25,10 @@ st.header(f"{len(chosen)} reports: {sum(r['differs'] == 'differs' for r in rows)
 
 def cell(text: str) -> str:
     """Draw the parts of a cell one below the other."""
-    return "<br>".join(widgets.plain(p) for p in data.items(text)) or widgets.none()
+    statuses = {data.words(s) for s in widgets.STATUSES} - {"charted"}
+    return (
+        "<br>".join(widgets.none(p) if p in statuses else widgets.plain(p) for p in data.items(text)) or widgets.none()
+    )
 
 
 widgets.table(
@@ -36,6 +39,6 @@ widgets.table(
 st.caption(
     "A cell “not charted” means that the review is silent there. Two cells that are both not charted count as the same."
 )
-widgets.download(rows, ["property", "differs", *chosen], "compare")
+widgets.download(rows, ["property", "differs", *chosen], "compare", "Download the comparison as CSV")
 widgets.report_downloads(index.of(chosen), "compared-reports")
 widgets.footer(made)

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from regen_kg.explorer import charts, data, widgets
+from regen_kg.explorer import charts, data, entities, widgets
 
 made, store = widgets.opened()
 widgets.heading(
     "Regenerative medicine for the foot and ankle: the evidence as a graph",
     "What one scoping review names, says and leaves out, each number with its place in the review.",
 )
-t = data.totals(store)
+t = widgets.kept(data.totals)
 columns = st.columns(4)
 for column, label, number in zip(
     columns,
@@ -27,16 +27,50 @@ if t.claimed and t.claimed != str(t.reports):
         f"**The review claims {t.claimed} studies and names {t.reports} reports.** The others can't be found in it, so they can't be charted. "
         "An empty cell of the gap map is empty among the named reports."
     )
+diseases, index = widgets.kept(data.labels, "disease"), widgets.index()
+st.header("Diseases", anchor=False)
+st.write(
+    "By the population that was studied. Each page says what is charted, what is missing and who contradicts whom."
+)
+rows = []
+for slug in diseases:
+    e = widgets.kept_entity("disease", slug, True)
+    if e is not None:
+        rows.append({
+            "disease": slug, "reports": str(e.counts.reports), "participants": entities.participants_text(e.counts), "technologies": "|".join(g["other"] for g in e.groups),
+            "gaps": str(len(e.gaps)), "pairs": str(len(e.conflicts)), "safety": f"{sum(s['status'] != 'not-charted' for s in e.safety)} of {len(e.safety)}",
+        })  # fmt: skip
+widgets.table(
+    ["disease", "reports", "participants", "technologies", "gaps", "pairs", "safety"], rows,
+    {"disease": lambda s: widgets.link("disease", diseases[s], id=s),
+     "technologies": lambda c: ", ".join(widgets.link("technology", widgets.term(i), id=i) for i in data.items(c)) or widgets.none("no report")},
+    {"pairs": "Pairs that point apart", "safety": "Safety charted"}, row_head="disease",
+)  # fmt: skip
+widgets.download(rows, list(rows[0]) if rows else [], "diseases")
 st.header("Where to go", anchor=False)
 widgets.go("gap_map", "Gap map: which technology has reports in which disease, and where there is none")
-widgets.go("reports", "Reports: find a report by technology, disease or word")
-widgets.go("quality", f"Quality: {t.notes} notes on errors and contradictions in the review, {t.grave} of them grave")
+widgets.go(
+    "conflicts",
+    f"Conflicts: {len(index.conflicts)} pairs of reports that point in different directions, and what differs",
+)
+widgets.go("reports", "Reports: find a report by technology, disease, design, comparator, outcome or word")
 widgets.go("safety", "Safety: for which reports anything on harm or tolerability is charted")
+widgets.go("quality", f"Quality: {t.notes} notes on errors and contradictions in the review, {t.grave} of them grave")
+widgets.go("method", "Method: how the review found its studies, in two accounts that differ")
+widgets.go("ontology", "Ontology: what the terms mean, and what they are mapped to")
 widgets.go("ask", "Ask: saved questions, or your own in SPARQL")
-widgets.go("about", "About: what the words mean, licence, limits")
+widgets.go("about", "About: how to read this, what the words mean, licence, limits")
 if t.per_year:
     st.header("Reports by year of publication", anchor=False)
+    most = max(n for _, n in t.per_year)
+    peak = ", ".join(str(y) for y, n in t.per_year if n == most)
+    said = f"{t.reports} reports from {t.per_year[0][0]} to {t.per_year[-1][0]}; most of a year: {most} ({peak})."
+    st.write(said)
     spec = charts.per_year(t.per_year, st.context.theme.type == "dark")
-    st.vega_lite_chart(spec=spec, theme=None, width="stretch", alt=", ".join(f"{y}: {n}" for y, n in t.per_year))
+    st.vega_lite_chart(spec=spec, theme=None, width="stretch", alt=f"{said} The table below holds the same.")
     widgets.save_picture("reports-by-year")
+    years = [{"year": str(y), "reports": str(n)} for y, n in t.per_year]
+    with st.expander("The years as a table"):
+        widgets.table(["year", "reports"], years)
+    widgets.download(years, ["year", "reports"], "reports-by-year")
 widgets.footer(made)

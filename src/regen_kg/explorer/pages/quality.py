@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from regen_kg.explorer import data, widgets
+from regen_kg.explorer import data, method, widgets
 
 made, store = widgets.opened()
 widgets.heading(
@@ -25,6 +25,7 @@ rows = data.ask(store, "placement-differs")
 if rows:
     widgets.table(["report", "placed_under", "population"], rows, {"report": widgets.report_link, "placed_under": widgets.list_words, "population": widgets.list_words},
                   {"placed_under": "Filed in the review under", "population": "Population studied"})  # fmt: skip
+    widgets.download(rows, list(rows[0]), "placement-differs")
 else:
     st.write("Every report is filed under the disease that its row or prose names.")
 
@@ -46,16 +47,29 @@ with st.expander("All reports"):
     widgets.table(["report", "sample_size", "sum_of_arms", "status"], sums, {"report": widgets.report_link, "status": lambda c: said.get(c, "")},
                   {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"})  # fmt: skip
 
-st.header("Study flow, in two accounts", anchor=False)
+widgets.download(sums, list(sums[0]) if sums else [], "arm-sums")
+
+st.header("How full is the chart?", anchor=False)
 st.write(
-    "The review tells how it came to its studies twice, in its text and in its figure. Computed is what a step should be, given those before it."
+    "Per table and column, the rows that have content, and the status of those that have none. Columns that are full are left out. "
+    "“Share” is the share with content among the rows to which the column applies."
 )
-flow = data.flow(store)
-agrees = {"true": "agrees", "false": "▲ differs", "": "no sum to check"}
-for account, column in zip(("text", "figure"), st.columns(2), strict=True):
-    with column:
-        st.markdown(f"**As told in the {account}**")
-        widgets.table(["label", "charted", "computed", "agrees", "source"], [f for f in flow if f["account"] == account],
-                      {"agrees": lambda c: agrees.get(c, ""), "computed": lambda c: c or "–", "source": widgets.list_text},
-                      {"label": "Step", "source": "Place in the review"})  # fmt: skip
+full = widgets.kept(method.completeness)
+with st.expander(f"{len(full)} columns that are not full"):
+    widgets.table(list(full[0]) if full else [], full, row_head="column")
+widgets.download(full, list(full[0]) if full else [], "completeness")
+
+st.header("Checks of the build", anchor=False)
+findings = made.manifest.get("findings")
+if findings is None:
+    st.write("This endpoint doesn't say what its build's checks found.")
+elif findings:
+    st.write(
+        "; ".join(f"{n} {severity}" for severity, n in findings.items()) + ". The command regen-kg validate lists them."
+    )
+else:
+    st.write(
+        "0 violations and 0 warnings: the shapes (SHACL) and the reasoner found nothing. A build with a violation is not made. The command regen-kg validate checks again."
+    )
+widgets.go("method", "The study flow in its two accounts, and the rest of the method")
 widgets.footer(made)

@@ -6,18 +6,41 @@ from regen_kg.explorer import data, widgets
 
 made, store = widgets.opened()
 widgets.heading("Safety", "What the review says on harm, tolerability or safety, report by report.")
-rows = data.ask(store, "safety-reporting")
-charted = sum(r["status"] == "charted" for r in rows)
-st.info(
-    f"Anything on safety is charted for {charted} of {len(rows)} reports. “Not charted” means that the review is silent; it doesn't mean that no harm occurred, "
-    "nor that the study was silent. Recurrence, revision and retreatment count as outcomes, not as safety."
-)
+rows = widgets.kept(data.ask, "safety-reporting")
+technologies, diseases = widgets.kept(data.labels, "technology"), widgets.kept(data.labels, "disease")
 options = {s: data.words(s) for s in sorted({r["status"] for r in rows})}
-status = widgets.choice("Status", "status", options, "any")
-shown = [r for r in rows if not status or r["status"] == status]
+one, two, three = st.columns(3)
+with one:
+    technology = widgets.choice("Technology", "technology", technologies, "any")
+with two:
+    disease = widgets.choice("Disease", "disease", diseases, "any")
+with three:
+    status = widgets.choice("Status", "status", options, "any")
+mine = [
+    r
+    for r in rows
+    if (not technology or technology in data.items(r["technologies"]))
+    and (not disease or disease in data.items(r["diseases"]))
+]
+silent = sum(r["status"] == "not-charted" for r in mine)
+about = " ".join(
+    p
+    for p in (f"on {technologies[technology]}" if technology else "", f"in {diseases[disease]}" if disease else "")
+    if p
+)
+st.info(
+    widgets.escaped(
+        f"Anything on safety is charted for {len(mine) - silent} of {len(mine)} reports {about}".rstrip()
+        + f", for {silent} it is not. “Not charted” means that the review is silent; it doesn't mean that no harm occurred, nor that the study "
+        "was silent. Recurrence, revision and retreatment count as outcomes, not as safety."
+    )
+)
+shown = [r for r in mine if not status or r["status"] == status]
 if shown:
+    shown = sorted(shown, key=lambda r: (r["status"] == "not-charted", r["report"]))
     widgets.table(["report", "status", "statement", "technologies", "diseases", "source"], shown,
-                  {"report": widgets.report_link, "status": widgets.list_words, "statement": widgets.list_text, "technologies": widgets.list_words, "diseases": widgets.list_words, "source": widgets.list_text},
+                  {"report": widgets.report_link, "status": lambda c: widgets.none("not charted") if c == "not-charted" else f"<strong>{widgets.list_plain(c)}</strong>",
+                   "statement": widgets.list_text, "technologies": widgets.list_words, "diseases": widgets.list_words, "source": widgets.list_text},
                   {"source": "Place in the review"})  # fmt: skip
     widgets.download(shown, list(shown[0]), "safety-reporting")
 else:
