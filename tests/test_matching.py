@@ -215,6 +215,8 @@ RDF_ROOT = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         ("mondo.obo", "[Term]\nid: MONDO:0000001\nname disease\n", "line 3"),
         ("mondo.obo", '{"graphs": []}', "named as OBO but holds OBO graph JSON"),
         ("mondo.json", '{"graphs": [{"nodes": [{"id": "MONDO', "cut short"),
+        ("mondo.json", '{"graphs":' + "[" * 100_000, "nested"),
+        ("mondo.obo", "format-version: 1.4\nremark: " + "a" * 2**20, "line 2: longer"),
         ("mondo.json", '{"hello": 1}', "no term"),
         ("mondo.json", '{"graphs": [{"nodes": [{"no": 1}]}]}', "no OBO graph"),
         ("mondo.ttl", UBERON_TTL[:-30], "cut short"),
@@ -245,6 +247,17 @@ def test_bad_files_change_nothing(
         matching.add(str(tmp_path / name), "mondo", terms, mappings, quiet)
     assert "\n" not in str(error.value) and name in str(error.value)
     assert {p.name: p.read_bytes() for p in (own_home / "ontologies").iterdir()} == {"mondo.nq": before}
+
+
+def test_packed_bombs_are_refused(tmp_path: Path) -> None:
+    """A small packed file that would fill the memory is refused before it does."""
+    for name, start, said in (
+        ("mondo.ttl.gz", b"<http://a/> <http://b/> '", "endless"),
+        ("mondo.json.gz", b'{"graphs": "', "times its size"),
+    ):
+        (tmp_path / name).write_bytes(gzip.compress(start + b"a" * 70_000_000, 1))
+        with pytest.raises(OntologyError, match=said):
+            ontology_files.read_ontology(tmp_path / name, quiet)
 
 
 def test_wrong_prefix_names_the_right_one(tmp_path: Path, own_home: Path, terms: Terms) -> None:

@@ -33,6 +33,7 @@ Say = Callable[[str], None]
 
 MAX_BYTES = 8 * 2**30  # after unpacking
 _ENTITY_LENGTH, _ENTITIES, _PROLOG = 256, 512, 2**20
+_LINE, _DEPTH, _RATIO = 2**20, 64, 100  # of OBO in bytes, of JSON in brackets, of gzip once it gives 64 MiB
 _SUFFIXES = {
     ".obo": "OBO", ".json": "OBO graph JSON", ".ttl": "Turtle", ".nt": "N-Triples", ".owx": "OWL/XML",
     ".rdf": "RDF/XML", ".owl": "RDF/XML or OWL/XML", ".xml": "RDF/XML or OWL/XML",
@@ -74,6 +75,7 @@ class _Stream(io.RawIOBase):
         self.raw = path.open("rb")
         packed = self.raw.read(2) == b"\x1f\x8b"
         self.raw.seek(0)
+        self.packed = packed
         self.source: Any = gzip.open(self.raw) if packed else self.raw
         self.taken, self.told = 0, time.monotonic()
         self.prolog: int | None = None  # where the root element of XML begins
@@ -88,6 +90,8 @@ class _Stream(io.RawIOBase):
         self.taken += len(block)
         if self.taken > MAX_BYTES:
             raise OntologyError(f"{self.path.name}: more than {MAX_BYTES >> 30} GiB when unpacked; not read further")
+        if self.packed and self.taken > 2**26 and self.taken > _RATIO * self.size:
+            raise OntologyError(f"{self.path.name}: unpacks to more than {_RATIO} times its size; refused as hostile")
         if self.prolog is not None:
             seen = self.tail + block
             before = self.taken - len(seen)
@@ -291,7 +295,11 @@ def _plain(text: str) -> str:
 def _read_obo(file: BinaryIO, found: OntologyFile) -> None:
     stanza, term, number, line = "", None, 0, ""
     ids = sources()
-    for number, raw in enumerate(file, 1):
+    for number, raw in enumerate(iter(lambda: file.readline(_LINE), b""), 1):
+        if len(raw) == _LINE:
+            raise OntologyError(
+                f"{found.name}, line {number}: longer than {_LINE >> 20} MiB; the file is damaged or hostile"
+            )
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         text = line.strip()
         if not text or text.startswith("!"):
@@ -345,6 +353,12 @@ def _read_json(path: Path, found: OntologyFile, say: Say) -> None:
     import ijson
 
     try:
+        with _opened(path, say) as file:  # brackets are counted first, since nesting costs memory in what follows
+            depth = 0
+            for event, _ in ijson.basic_parse(file):
+                depth += event.startswith("start_") - event.startswith("end_")
+                if depth > _DEPTH:
+                    raise OntologyError(f"{path.name}: nested more than {_DEPTH} deep; refused as hostile")
         with _opened(path, say) as file:
             for node in ijson.items(file, "graphs.item.nodes.item"):
                 _json_node(found, node)
@@ -439,6 +453,8 @@ def _read_rdf(file: BinaryIO, found: OntologyFile) -> None:
                 take(term, predicate, value, short)
     except SyntaxError as err:
         raise OntologyError(f"{found.name}: is damaged {found.form} or cut short ({err})") from err
+    except MemoryError as err:  # the parser's own limit for one statement
+        raise OntologyError(f"{found.name}: holds an endless statement; refused as hostile ({err})") from err
     for term, node in waiting:
         if node in parts:
             term.part_of.append(short(parts[node]))
