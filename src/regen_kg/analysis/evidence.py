@@ -105,7 +105,8 @@ class Evidence:
             r for r in self.results[report]
             if not (arms := {*r.items("arms"), *r.items("comparator_arms")}) or arms & mine
         ]  # fmt: skip
-        stated = {m for r in of_arm if r.value("direction") is not None for m in r.items("outcome_measures")}
+        said = [r for r in of_arm if r.value("direction") not in (None, "not-charted")]
+        stated = {m for r in said for m in r.items("outcome_measures")}
         every = {m for r in of_arm for m in r.items("outcome_measures")}
         return self._domains(stated) or self._domains(every) or self._domains(self.scale_uses[report])
 
