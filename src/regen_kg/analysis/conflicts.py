@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import combinations
 
 import pyoxigraph as ox
 
 from regen_kg.analysis.evidence import Evidence
-from regen_kg.iris import RDF, RDFS, RKG, SKOS, named_graph, term_class, thing
+from regen_kg.iris import RDF, RDFS, RKG, SKOS, XSD, named_graph, term_class, thing
 
 BENEFIT = frozenset({"favours-technology", "within-arm-improvement"})
 NO_BENEFIT = frozenset({"no-difference", "favours-comparator"})
@@ -24,15 +25,30 @@ _UNEXPLAINED = "nothing charted explains it"
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One charted difference between two reports; how many other studies of the cell fit it as an explanation, how many don't."""
+
+    name: str
+    value_a: str
+    value_b: str
+    fitting: int = 0
+    contradicting: int = 0
+
+    def __str__(self) -> str:
+        """Say the difference with its values."""
+        return f"{self.name}: {self.value_a} / {self.value_b}".replace("|", ",")
+
+
+@dataclass(frozen=True, slots=True)
 class ConflictOf:
-    """Two reports that point in different directions, in alphabetical order, with what could explain it."""
+    """Two reports that point in different directions, in alphabetical order, with what could explain it, ranked."""
 
     kind: str
     technology: str
     disease: str
     report_a: str
     report_b: str
-    explanations: tuple[str, ...]
+    explanations: tuple[Difference, ...]
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -67,38 +83,56 @@ def _subtype(evidence: Evidence, report: str, disease: str) -> str:
     return _words(out)
 
 
-def _differences(evidence: Evidence, technology: str, disease: str, a: str, b: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (what differs, value in a, value in b), both charted, in the order of rank."""
-    pair = (a, b)
-
-    def both(name: str, values: list[str]) -> Iterator[tuple[str, str, str]]:
-        if all(values) and values[0] != values[1]:
-            yield name, values[0], values[1]
-
-    yield from both("condition-subtype", [_subtype(evidence, r, disease) for r in pair])
-    yield from both("preparation", [_words({c["intervention"] for c in evidence.tested(r, technology)}) for r in pair])
+def _profile(evidence: Evidence, report: str, technology: str, disease: str) -> dict[str, str]:
+    """Return what is charted of a report that could explain its direction, in the order of rank; empty is not charted."""
+    out = {
+        "condition-subtype": _subtype(evidence, report, disease),
+        "preparation": _words({c["intervention"] for c in evidence.tested(report, technology)}),
+    }
     for name in ("dose", "volume", "concentration"):
-        yield from both(name, [_component_words(evidence, r, technology, name) for r in pair])
-    yield from both("number-of-injections", [_component_words(evidence, r, technology, "number") for r in pair])
-    adjuncts = [
-        _words({c["intervention"] for c in evidence.components[r] if c["role"] in ("adjunct", "background")})
-        or ("none" if evidence.components[r] else "")
-        for r in pair
-    ]
-    yield from both("adjunct", adjuncts)
-    against = [_words(evidence.comparators(r, technology)) for r in pair]
-    if any(against):
-        yield from both("comparator", [x or "none charted" for x in against])
-    times = [evidence.longest(r) for r in pair]
-    if None not in times and times[0] != times[1]:
-        yield "time-point", f"{times[0]} months", f"{times[1]} months"
-    arms = [len(evidence.arms[r]) for r in pair]
-    yield from both("design", [("1 arm" if n == 1 else f"{n} arms") if n else "" for n in arms])
-    yield from both("allocation", [evidence.reports[r].value("allocation") or "" for r in pair])
-    sizes = [evidence.reports[r].value("sample_size") for r in pair]
-    if sizes[0] and sizes[1] and max(map(int, sizes)) >= 2 * min(map(int, sizes)):  # type: ignore[arg-type]
-        yield "sample-size", sizes[0], sizes[1]
-    yield from both("outcome-domain", [_words(evidence.domains(r, technology)) for r in pair])
+        out[name] = _component_words(evidence, report, technology, name)
+    out["number-of-injections"] = _component_words(evidence, report, technology, "number")
+    beside = {c["intervention"] for c in evidence.components[report] if c["role"] in ("adjunct", "background")}
+    out["adjunct"] = _words(beside) or ("none" if evidence.components[report] else "")
+    out["comparator"] = _words(evidence.comparators(report, technology)) or "none charted"
+    longest, arms = evidence.longest(report), len(evidence.arms[report])
+    out["time-point"] = f"{longest} months" if longest is not None else ""
+    out["design"] = ("1 arm" if arms == 1 else f"{arms} arms") if arms else ""
+    out["allocation"] = evidence.reports[report].value("allocation") or ""
+    out["sample-size"] = evidence.reports[report].value("sample_size") or ""
+    out["outcome-domain"] = _words(evidence.domains(report, technology))
+    return out
+
+
+def _nearer(name: str, value: str, a: str, b: str) -> str:
+    """Tell whether a value is that of a or of b, for amounts by nearness; empty if neither."""
+    if name in ("time-point", "sample-size") and value:
+        x, y, z = (Decimal(v.split()[0]) for v in (value, a, b))
+        return "" if abs(x - y) == abs(x - z) else "a" if abs(x - y) < abs(x - z) else "b"
+    return "a" if value == a else "b" if value == b else ""
+
+
+def _ranked(
+    a: str, b: str, profiles: dict[str, dict[str, str]], side: dict[str, bool], study: dict[str, str | None]
+) -> list[Difference]:
+    """Return the differences of two reports; ahead are those that the other studies of the cell fit best.
+
+    Another study fits if it has the value of the report that it agrees with in direction, and contradicts if it has the
+    value of the other. Ties keep the order of the profile.
+    """
+    others = [r for r in side if study[r] not in (study[a], study[b])]
+    out = []
+    for name, x in profiles[a].items():
+        y = profiles[b][name]
+        if not (x and y) or x == y:
+            continue
+        if name == "sample-size" and max(int(x), int(y)) < 2 * min(int(x), int(y)):
+            continue
+        near = {r: _nearer(name, profiles[r][name], x, y) for r in others}
+        fits = {(study[r], side[r] == side[a if which == "a" else b]) for r, which in near.items() if which}
+        fitting = sum(fit for _, fit in fits)
+        out.append(Difference(name, x, y, fitting, len(fits) - fitting))
+    return sorted(out, key=lambda d: d.contradicting - d.fitting)
 
 
 def find_conflicts(evidence: Evidence) -> list[ConflictOf]:
@@ -108,27 +142,28 @@ def find_conflicts(evidence: Evidence) -> list[ConflictOf]:
     -------
     list of ConflictOf
         One per technology, disease and unordered pair of reports of distinct studies, sorted by these; secondary
-        reports are no studies and conflict with nothing. Differences are hypotheses; none is shown to act.
+        reports are no studies and conflict with nothing. Differences are hypotheses; none is shown to act, and the
+        other studies of the cell only order them.
     """
     out = []
     for technology, disease in sorted(evidence.cells):
         primary = [r for r in evidence.cell(technology, disease) if evidence.study(r) is not None]
+        study = {r: evidence.study(r) for r in primary}
+        profiles = {r: _profile(evidence, r, technology, disease) for r in primary}
+        directions = {r: evidence.directions[r, technology]["direction"] for r in primary}
+        side = {r: way in BENEFIT for r, way in directions.items() if way in BENEFIT | NO_BENEFIT}
         for a, b in combinations(primary, 2):
-            ways = {evidence.directions[r, technology]["direction"] for r in (a, b)}
-            if evidence.study(a) == evidence.study(b) or not (ways & BENEFIT and ways & NO_BENEFIT):
+            if study[a] == study[b] or {side.get(a), side.get(b)} != {True, False}:
                 continue
-            told = tuple(
-                f"{name}: {x} / {y}".replace("|", ",")
-                for name, x, y in _differences(evidence, technology, disease, a, b)
-            )
             kind = _kind(evidence, technology, a, b)
-            out.append(ConflictOf(kind, technology, disease, a, b, told or (_UNEXPLAINED,)))
+            out.append(ConflictOf(kind, technology, disease, a, b, tuple(_ranked(a, b, profiles, side, study))))
     return out
 
 
 def conflict_quads(evidence: Evidence) -> list[ox.Quad]:
     """Write all conflicts as nodes, and the outcome domains that each report's direction rests on."""
     graph = ox.NamedNode(named_graph("computed"))
+    integer = ox.NamedNode(XSD + "integer")
     out: list[ox.Quad] = []
 
     def add(subject: str, predicate: str, value: ox.NamedNode | ox.Literal) -> None:
@@ -152,7 +187,27 @@ def conflict_quads(evidence: Evidence) -> list[ox.Quad]:
         for report in (found.report_a, found.report_b):
             link(me, "betweenReport", thing("report", report))
             link(me, "betweenDirection", thing("report-direction", report, found.technology))
-        for text in found.explanations:
+        for text in [str(d) for d in found.explanations] or [_UNEXPLAINED]:
             add(me, RKG + "candidateExplanation", ox.Literal(text))
+        for rank, difference in enumerate(found.explanations, 1):
+            why = thing("explanation", *found.key, difference.name)
+            add(why, RDF + "type", ox.NamedNode(RKG + "CandidateExplanation"))
+            add(
+                why, RDFS + "label", ox.Literal(f"{difference.name.replace('-', ' ')} as an explanation", language="en")
+            )
+            link(why, "explains", me)
+            for name, text in (
+                ("difference", difference.name),
+                ("valueA", difference.value_a),
+                ("valueB", difference.value_b),
+            ):
+                add(why, RKG + name, ox.Literal(text))
+            counts = {
+                "rank": rank,
+                "studiesFitting": difference.fitting,
+                "studiesContradicting": difference.contradicting,
+            }
+            for name, count in counts.items():
+                add(why, RKG + name, ox.Literal(str(count), datatype=integer))
         add(me, RKG + "foundBy", ox.Literal("conflicts"))
     return out
