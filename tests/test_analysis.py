@@ -266,3 +266,56 @@ def test_coverage_counts_what_was_measured_on_whom(present: EmbeddedStore) -> No
         assert 0 < int(r["reports"]) <= int(whole[technology, disease]["reports"])
         assert int(r["participants"]) <= int(whole[technology, disease]["participants"])
         assert int(r["comparisons"]) <= int(whole[technology, disease]["comparisons"])
+
+
+def test_gaps_carry_the_reasons_of_guideline_makers(present: EmbeddedStore) -> None:
+    """Insufficient or not the right information by type, inconsistent just where reports of the cell conflict, bias never."""
+    rows = ask(present, "gap-reasons")
+    assert [r["gap"] for r in rows] == [r["gap"] for r in ask(present, "evidence-gaps")]
+    assert {r["bias"] for r in rows} == {"not-appraised"}
+    disputed = {(r["technology"], r["disease"]) for r in ask(present, "conflicts")}
+    for r in rows:
+        reasons = set(r["reasons"].split("|")) - {""}
+        assert ("inconsistent" in reasons) == ((r["technology"], r["disease"]) in disputed)
+        own = gaps.GUIDELINE_REASONS.get(r["type"])
+        assert reasons - {"inconsistent"} == ({own} if own else set())
+        assert bool(reasons) == (r["type"] not in ("not-applicable", "instrument-unused"))
+    assert {"insufficient", "inconsistent", "not-the-right-information"} == {
+        x for r in rows for x in r["reasons"].split("|") if x
+    }
+
+
+def test_each_gap_type_is_a_class_with_a_definition(present: EmbeddedStore) -> None:
+    """Every type of gap has a class of its own and one sentence that says what it is."""
+    rows = present.query(
+        "PREFIX rkg: <https://w3id.org/regen-kg/ontology#> PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
+        "SELECT ?type ?said { ?c <http://www.w3.org/2000/01/rdf-schema#subClassOf> rkg:EvidenceGap ; skos:notation ?type ; skos:definition ?said }"
+    ).rows
+    said = {t.value: s.value for t, s in rows if t and s}
+    assert set(said) == set(gaps.TYPES)
+    assert len(set(said.values())) == len(rows) == len(gaps.TYPES)
+
+
+def test_roll_up_of_the_review(present: EmbeddedStore, review: EmbeddedStore) -> None:
+    """Achilles tendinopathy holds 1 report itself and 2 below; cell-based therapy gathers four technologies."""
+    rows = {r["term"]: r for r in ask(review, "roll-up")}
+    tendinopathy = rows["achilles-tendinopathy"]
+    assert (tendinopathy["reports_here"], tendinopathy["reports_below"], tendinopathy["reports"]) == ("1", "2", "3")
+    assert rows["achilles-tendon-injury"]["reports"] == "9"
+    assert (rows["cell-based-therapy"]["reports_here"], rows["cell-based-therapy"]["reports"]) == ("0", "12")
+    cells = [r for r in ask(review, "gap-matrix") if r["technology"] == PRP]
+    assert int(rows[PRP]["reports"]) <= sum(int(r["reports"]) for r in cells)
+    assert {r["axis"] for r in ask(review, "roll-up", axis="disease")} == {"disease"}
+
+
+def test_what_co_occurrence_would_fill_wrongly(review: EmbeddedStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """All ten pairs of the five axes; co-occurrence never fills less than the statements do, and somewhere more."""
+    rows = ask(review, "co-occurrence")
+    assert len(rows) == 10
+    for r in rows:
+        assert int(r["cells"]) + int(r["wrongly_filled"]) == int(r["co_occurring"])
+        assert int(r["fills"]) + int(r["wrong_fills"]) == int(r["co_occurring_fills"])
+    assert any(r["wrong_fills"] != "0" for r in rows)
+    with capsys.disabled():
+        print("\nfilled wrongly by co-occurrence, reports in cells:", end=" ")
+        print("; ".join(f"{r['axis_a']} x {r['axis_b']} {r['fills_percent']} %" for r in rows))

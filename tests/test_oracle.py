@@ -155,7 +155,8 @@ def vocabulary() -> tuple[Terms, tuple[ox.Quad, ...]]:
 def store_of(tables: Tables) -> EmbeddedStore:
     terms, base = vocabulary()
     chart = chart_of(tables)
-    store = EmbeddedStore.of([*base, *conflict_quads(Evidence(chart, terms))])
+    evidence = Evidence(chart, terms)
+    store = EmbeddedStore.of([*base, *conflict_quads(evidence, conflicts.find_conflicts(evidence))])
     store.native.load("".join(review_nquads(chart, terms)).encode(), format=ox.RdfFormat.N_QUADS, lenient=True)
     return store
 

@@ -135,6 +135,7 @@ def known_values(store: Store, parameter: str) -> list[str]:
         "severity": 'VALUES ?v { "grave" "notable" "minor" }',
         "type": "?x rdfs:subClassOf rkg:EvidenceGap ; skos:notation ?v",
         "placement": 'VALUES ?v { "population" "charted" }',
+        "axis": 'VALUES ?v { "technology" "disease" }',
     }
     if parameter not in patterns:
         return []

@@ -34,6 +34,7 @@ def computed_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
     evidence = Evidence(chart, terms)
     if not evidence.reports:
         return []
-    values = Values(chart, terms)
-    found = {*gap_quads(evidence), *conflict_quads(evidence), *direction_quads(values), *effect_quads(values)}
-    return sorted(found, key=str)
+    values, conflicts = Values(chart, terms), find_conflicts(evidence)
+    disputed = {(c.technology, c.disease) for c in conflicts}
+    gaps_and_conflicts = {*gap_quads(evidence, disputed), *conflict_quads(evidence, conflicts)}
+    return sorted({*gaps_and_conflicts, *direction_quads(values), *effect_quads(values)}, key=str)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
@@ -66,7 +66,7 @@ def _kind(evidence: Evidence, technology: str, a: str, b: str) -> str:
     return "indirect"
 
 
-def _words(values: Iterator[str] | set[str] | tuple[str, ...]) -> str:
+def _words(values: Iterable[str]) -> str:
     return ", ".join(sorted(set(values)))
 
 
@@ -160,8 +160,8 @@ def find_conflicts(evidence: Evidence) -> list[ConflictOf]:
     return out
 
 
-def conflict_quads(evidence: Evidence) -> list[ox.Quad]:
-    """Write all conflicts as nodes, and the outcome domains that each report's direction rests on."""
+def conflict_quads(evidence: Evidence, conflicts: Iterable[ConflictOf]) -> list[ox.Quad]:
+    """Write conflicts as nodes with their explanations, and the outcome domains that each report's direction rests on."""
     graph = ox.NamedNode(named_graph("computed"))
     integer = ox.NamedNode(XSD + "integer")
     out: list[ox.Quad] = []
@@ -175,7 +175,7 @@ def conflict_quads(evidence: Evidence) -> list[ox.Quad]:
     for report, technology in evidence.directions:
         for domain in evidence.domains(report, technology):
             link(thing("report-direction", report, technology), "onDomain", thing("outcome-domain", domain))
-    for found in find_conflicts(evidence):
+    for found in conflicts:
         me = thing("conflict", *found.key)
         for name in ("Conflict", _KIND_CLASS[found.kind]):
             add(me, RDF + "type", ox.NamedNode(RKG + name))

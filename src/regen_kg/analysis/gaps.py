@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -34,6 +34,22 @@ WIDELY_USED = 3  # technologies that used a comparator in a disease make it one 
 _ASKED = ("pain", "function", "imaging", "activity")  # a cell without one of these has a gap; the rest is only named
 _ALSO = ("quality-of-life", "histology")
 _RETURN = ("return-to-activity", "return-to-work")  # events by domain, activity by what they tell
+# Why the evidence doesn't allow a conclusion, in the words of Robinson, Saldanha and McKoy (2011), J Clin Epidemiol 64:1325.
+# Their fourth, biased, is on no gap: the review appraised nothing. An unused instrument and what can't apply hinder none.
+_NOT_ENOUGH, _NOT_RIGHT, _NOT_ALIKE = "insufficient", "not-the-right-information", "inconsistent"
+GUIDELINE_REASONS = {
+    "no-report": _NOT_ENOUGH,
+    "single-small-study": _NOT_ENOUGH,
+    "grave-notes-only": _NOT_ENOUGH,
+    "claim-without-row": _NOT_ENOUGH,
+    "preclinical-only": _NOT_RIGHT,
+    "no-comparative": _NOT_RIGHT,
+    "comparator-missing": _NOT_RIGHT,
+    "outcome-domain-missing": _NOT_RIGHT,
+    "follow-up-short": _NOT_RIGHT,
+    "safety-not-charted": _NOT_RIGHT,
+    "protocol-not-charted": _NOT_RIGHT,
+}
 _VERDICT = "Absent from the named evidence"
 _HEAD = (
     f"PREFIX rkg: <{RKG}> PREFIX skos: <{SKOS}> PREFIX rdfs: <{RDFS}> PREFIX owl: <{OWL}> PREFIX prov: <{PROV}>\n"
@@ -191,7 +207,9 @@ class _Finder:
                 f'{cell} ?p a rkg:TimePoint ; rkg:ofReport ?evidence ; rkg:timePointRole/skos:notation "follow-up" ; '
                 f"rkg:months ?m . FILTER(?m >= {_LONG_FROM})"
             )
-            said = "no follow-up is dated" if longest is None else f"the longest dated follow-up is {longest} months"
+            short = [str(m) for m in (6, LONG, 24) if longest is not None and longest < m * Decimal(_LONG_FROM) / LONG]
+            said = f"the longest dated follow-up is {longest} months, so none reaches {', '.join(short)}"
+            said = said if longest is not None else "no follow-up is dated"
             yield self.gap("follow-up-short", t, d, f"{_VERDICT}: follow-up of {LONG} months or more; {said}", pattern)
         if not set(here) & self.safe:
             pattern = f'{cell} ?s a rkg:SafetyStatement ; rkg:ofReport ?evidence ; rkg:status/skos:notation "charted" .'
@@ -300,8 +318,8 @@ def scope(evidence: Evidence) -> str:
     return f"{where}; {len(evidence.reports)} reports named{of}; placed by population"
 
 
-def gap_quads(evidence: Evidence) -> list[ox.Quad]:
-    """Write all gaps as nodes."""
+def gap_quads(evidence: Evidence, disputed: Container[tuple[str, str]]) -> list[ox.Quad]:
+    """Write all gaps as nodes; `disputed` holds the cells (technology, disease) in which reports conflict."""
     graph = ox.NamedNode(named_graph("computed"))
     out: list[ox.Quad] = []
     reach = ox.Literal(scope(evidence))
@@ -324,6 +342,10 @@ def gap_quads(evidence: Evidence) -> list[ox.Quad]:
         elif gap.about:
             add(RKG + "ofOutcomeMeasure", ox.NamedNode(thing("outcome-measure", gap.about)))
         add(RKG + "gapReason", ox.Literal(gap.reason))
+        if gap.type in GUIDELINE_REASONS:
+            add(RKG + "guidelineReason", ox.Literal(GUIDELINE_REASONS[gap.type]))
+        if (gap.technology, gap.disease) in disputed:
+            add(RKG + "guidelineReason", ox.Literal(_NOT_ALIKE))
         add(RKG + "gapOrder", ox.Literal(str(order), datatype=integer))
         add(RKG + "gapScope", reach)
         add(RKG + "foundBy", ox.Literal(gap.probe))
