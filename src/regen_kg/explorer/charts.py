@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
-from regen_kg.explorer.data import Row, cell_text
+from regen_kg.explorer.data import Row
+from regen_kg.explorer.evidence_map import Cell
 
 _LIGHT = {
     "ink": "#111111",
@@ -73,101 +75,124 @@ def _stripes(paper: str, stripe: str, count: int = 9) -> dict[str, Any]:
     return {"gradient": "linear", "x1": 0, "y1": 0, "x2": 1, "y2": 1, "stops": stops}
 
 
+# Directions and severities are words in the cell; the colour only repeats them. Light page, dark page.
+_TONES = {
+    "benefit": ("#cfe8dc", "#1d4a37"),
+    "no-benefit": ("#f3d3c4", "#5c2c1a"),
+    "both": ("#f5e6b8", "#544716"),
+    "open": ("#e6e6e6", "#3a3d42"),
+    "grave": ("#f0c0bb", "#642019"),
+    "notable": ("#f5e0b8", "#584214"),
+    "minor": ("#dfe3ea", "#363c48"),
+    "": ("#eef4ee", "#26332a"),
+}
+
+
 def gap_map(
-    cells: list[Row], measure: str, technologies: Row, diseases: Row, chosen: tuple[str, str], dark: bool
+    cells: Sequence[Cell],
+    measure: str,
+    colour: str,
+    rows: Row,
+    columns: Row,
+    chosen: tuple[str, str],
+    dark: bool,
+    faint: bool = False,
 ) -> dict[str, Any]:
-    """Return the gap map: one rectangle per cell, dashed and hatched where no report is named.
+    """Return the gap map: one rectangle per cell, dashed and hatched where no report is named, dotted where none can be.
 
     Parameters
     ----------
-    cells : list of Row
+    cells : sequence of Cell
         All cells of the matrix, empty ones included.
     measure : str
         reports, studies, participants or comparisons.
-    technologies, diseases : Row
+    colour : str
+        count, direction or severity: what the words and the colour of a cell say.
+    rows, columns : Row
         Slug to label; they span the map, not the data.
     chosen : tuple
-        Technology and disease of the outlined cell, or empty strings.
+        Row and column of the outlined cell, or empty strings.
     dark : bool
         Whether the page is dark.
+    faint : bool
+        Whether cells with reports step back behind the gaps.
     """
     colours = _DARK if dark else _LIGHT
-    top = max(1, *(int(c[measure]) for c in cells))
-    rows = {slug: "\n".join(textwrap.wrap(label, 24)) for slug, label in technologies.items()}
+    top = max(1, *(c.count(measure) for c in cells))
+    lines = {slug: "\n".join(textwrap.wrap(label, 26)) for slug, label in rows.items()}
+    compact = len(rows) > 14
     values = []
     for c in cells:
-        share, said = (int(c[measure]) / top) ** 0.5, cell_text(c, measure)
-        fill = between(colours["low"], colours["high"], share)
+        if c.row not in rows or c.column not in columns:
+            continue
+        said = c.said(measure, colour)
+        if colour == "count":
+            fill = between(colours["low"], colours["high"], (c.count(measure) / top) ** 0.5)
+        else:
+            fill = _TONES[c.tone() if colour == "direction" else c.severity][int(dark)]
+        if c.status != "filled" or faint:
+            fill = colours["paper"]
+        short = said[0].isdigit() or compact
+        if colour == "direction" and len(said) > 8:
+            parts = said.split()
+            said = " ".join(parts[: (len(parts) + 1) // 2]) + "\n" + " ".join(parts[(len(parts) + 1) // 2 :])
         values.append({
-            "technology": rows[c["technology"]], "disease": diseases[c["disease"]], "t": c["technology"], "d": c["disease"],
-            "said": said.replace(" ", "\n"), "empty": c["reports"] == "0", "fill": fill, "words": said[0].isalpha(),
-            "ink": colours["ink"] if c["reports"] == "0" else readable_on(fill),
-            "what": f"{technologies[c['technology']]}, {diseases[c['disease']]}: {said}" + ("" if said[0].isalpha() else f" {measure}"),
+            "row": lines[c.row], "column": columns[c.column], "r": c.row, "c": c.column, "status": c.status, "fill": fill,
+            "said": said if short or colour == "direction" else said.replace(" ", "\n"),
+            "big": said[0].isdigit(), "ink": colours["ink"] if c.status != "filled" or faint else _readable_on(fill),
+            "what": f"{rows[c.row]}, {columns[c.column]}: {_full(c, measure, colour)}",
         })  # fmt: skip
     axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False}
     at = {
-        "x": {"field": "disease", "type": "nominal", "title": None, "scale": {"domain": list(diseases.values())},
+        "x": {"field": "column", "type": "nominal", "title": None, "scale": {"domain": list(columns.values())},
               "axis": {**axis, "orient": "top", "labelAngle": -55, "labelLimit": 200, "labelPadding": 8, "labelAlign": "left", "labelBaseline": "middle"}},
-        "y": {"field": "technology", "type": "nominal", "title": None, "scale": {"domain": list(rows.values())},
-              "axis": {**axis, "labelLimit": 170, "labelExpr": "split(datum.label, '\\n')", "labelLineHeight": 12}},
+        "y": {"field": "row", "type": "nominal", "title": None, "scale": {"domain": list(lines.values())},
+              "axis": {**axis, "labelLimit": 180, "labelExpr": "split(datum.label, '\\n')", "labelLineHeight": 12}},
     }  # fmt: skip
     told = {"tooltip": {"field": "what", "type": "nominal"}, "description": {"field": "what", "type": "nominal"}}
     text = {"text": {"field": "said", "type": "nominal"}, "color": {"field": "ink", "type": "nominal", "scale": None}}
     spot = {"type": "rect", "cursor": "pointer", "cornerRadius": 3}
+    words = {"type": "text", "aria": False, "baseline": "middle", "lineBreak": "\n", "lineHeight": 11}
+    dashed = {**spot, "aria": False, "stroke": colours["rule"]}
+
+    def of(test: str) -> list[Row]:
+        return [{"filter": test}]
+
     # One layer takes the clicks: it lies on top, and its marks carry the labels for screen readers.
     layers: list[dict[str, Any]] = [
-        {
-            "transform": [{"filter": "!datum.empty"}],
-            "mark": {**spot, "aria": False},
-            "encoding": {**at, "fill": {"field": "fill", "type": "nominal", "scale": None}},
-        },
-        {
-            "transform": [{"filter": "datum.empty"}],
-            "mark": {
-                **spot,
-                "aria": False,
-                "fill": _stripes(colours["paper"], colours["stripe"]),
-                "stroke": colours["rule"],
-                "strokeDash": [4, 3],
-            },
-            "encoding": at,
-        },
-        {
-            "transform": [{"filter": "!datum.words"}],
-            "mark": {"type": "text", "size": 14, "aria": False, "baseline": "middle"},
-            "encoding": {**at, **text},
-        },
-        {
-            "transform": [{"filter": "datum.words"}],
-            "mark": {
-                "type": "text",
-                "size": 10,
-                "lineBreak": "\n",
-                "lineHeight": 11,
-                "dy": -5,
-                "aria": False,
-                "baseline": "middle",
-            },
-            "encoding": {**at, **text},
-        },
-        {
-            "transform": [{"filter": {"and": [f"datum.t == '{chosen[0]}'", f"datum.d == '{chosen[1]}'"]}}],
-            "mark": {**spot, "aria": False, "fill": None, "stroke": colours["chosen"], "strokeWidth": 4},
-            "encoding": at,
-        },
-        {
-            "params": [{"name": "cell", "select": {"type": "point", "fields": ["t", "d"], "on": "click"}}],
-            "mark": {**spot, "fill": "#ffffff", "fillOpacity": 0},
-            "encoding": {**at, **told},
-        },
-    ]
+        {"transform": of("datum.status == 'filled'"), "mark": {**spot, "aria": False, "stroke": colours["stripe"]},
+         "encoding": {**at, "fill": {"field": "fill", "type": "nominal", "scale": None}}},
+        {"transform": of("datum.status == 'empty'"), "encoding": at,
+         "mark": {**dashed, "fill": _stripes(colours["paper"], colours["stripe"]), "strokeDash": [4, 3]}},
+        {"transform": of("datum.status == 'not-applicable'"), "encoding": at,
+         "mark": {**dashed, "fill": colours["paper"], "strokeDash": [1, 4]}},
+        {"transform": of("datum.big"), "mark": {**words, "size": 14}, "encoding": {**at, **text}},
+        {"transform": of("!datum.big && indexof(datum.said, '\\n') >= 0"), "mark": {**words, "size": 10, "dy": -5}, "encoding": {**at, **text}},
+        {"transform": of("!datum.big && indexof(datum.said, '\\n') < 0"), "mark": {**words, "size": 11}, "encoding": {**at, **text}},
+        {"transform": of(f"datum.r == '{chosen[0]}' && datum.c == '{chosen[1]}'"), "encoding": at,
+         "mark": {**spot, "aria": False, "fill": None, "stroke": colours["chosen"], "strokeWidth": 4}},
+        {"params": [{"name": "cell", "select": {"type": "point", "fields": ["r", "c"], "on": "click"}}],
+         "mark": {**spot, "fill": "#ffffff", "fillOpacity": 0}, "encoding": {**at, **told}},
+    ]  # fmt: skip
     return {
         "data": {"values": values},
-        "height": {"step": 38},
+        "height": {"step": 24 if compact else 38},
         "layer": layers,
         "config": {"view": {"stroke": None}, "background": "transparent", "scale": {"bandPaddingInner": 0.08}},
         "autosize": {"type": "fit-x", "contains": "padding"},
     }
+
+
+def _full(cell: Cell, measure: str, colour: str) -> str:
+    """Say a cell in whole words, for a tooltip and a screen reader."""
+    if cell.status != "filled":
+        return cell.said(measure)
+    if colour == "direction":
+        return ", ".join(f"{n} {d.replace('-', ' ')}" for d, n in sorted(cell.directions.items(), key=lambda i: -i[1]))
+    if colour == "severity":
+        return f"{cell.severity} note" if cell.severity else "no note on the source"
+    said = cell.said(measure)
+    return f"{said} {measure if said != '1' else measure.removesuffix('s')}"
 
 
 def per_year(years: tuple[tuple[int, int], ...], dark: bool) -> dict[str, Any]:

@@ -447,6 +447,23 @@ def choice(label: str, name: str, options: dict[str, str], anything: str) -> str
     return str(st.session_state[key])
 
 
+def pick(label: str, name: str, options: Mapping[str, str], default: str = "") -> str:
+    """Draw a select box without an open option that the address holds under a name; the first, or the default, needs no address."""
+    key, default = f"pick-{name}", default or next(iter(options))
+    st.session_state[key] = from_url(name, options) or default
+    st.selectbox(label, list(options), format_func=lambda v: options[v], key=key,
+                 on_change=lambda: to_url(**{name: None if st.session_state[key] == default else st.session_state[key]}))  # fmt: skip
+    return str(st.session_state[key])
+
+
+def open_in_sparql(label: str = "Open in SPARQL", question: str = "", text: str = "", **parameters: str) -> None:
+    """Draw the link that opens a saved question, or any query, on the Ask page, where it can be changed and run."""
+    if question:
+        go("ask", label, q=question, **{f"p_{name}": value for name, value in parameters.items() if value})
+    else:
+        go("ask", label, mode="own", query=text)
+
+
 def switch(label: str, name: str, options: dict[str, str]) -> str:
     """Draw a few options side by side that the address holds under a name; the first is the default."""
     key = f"switch-{name}"

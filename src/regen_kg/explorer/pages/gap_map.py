@@ -1,79 +1,140 @@
-"""Technology by disease: where reports are named, and where none is."""
+"""Any two axes: where reports are named, and where none is."""
 
 import streamlit as st
 
-from regen_kg.explorer import charts, data, widgets
+from regen_kg.explorer import charts, data, evidence_map, widgets
+from regen_kg.explorer.evidence_map import AXES, COLOURS
 
 made, store = widgets.opened()
 widgets.heading(
     "Gap map",
-    "How much evidence the review names for each technology in each disease. Choose a cell to see its reports.",
+    "How much evidence the review names for each technology in each disease, or on any other two axes. Choose a cell to see its reports, or why it is empty.",
 )
-technologies, diseases = data.labels(store, "technology"), data.labels(store, "disease")
+
+
+@st.cache_resource(show_spinner=False)
+def read(key: str, placement: str) -> evidence_map.EvidenceMap:
+    """Read the map once per build and placement."""
+    return evidence_map.read(store, placement)
+
+
+first, second, third, fourth = st.columns(4)
+with first:
+    rows = widgets.pick("Rows", "rows", AXES)
+with second:
+    others = {a: label for a, label in AXES.items() if a != rows}
+    columns = widgets.pick("Columns", "columns", others, "disease" if rows != "disease" else "technology")
+with third:
+    measure = widgets.pick("Count", "measure", {m: m for m in data.MEASURES})
+with fourth:
+    colour = widgets.pick("Show in the cells", "colour", COLOURS)
 left, right = st.columns(2)
 with left:
     placement = widgets.switch("Place a report", "placement", data.PLACEMENTS)
 with right:
-    measure = widgets.switch("Count", "measure", {m: m for m in data.MEASURES})
-cells = data.gap_matrix(store, placement)
-chosen = (widgets.from_url("technology", technologies), widgets.from_url("disease", diseases))
+    gaps_only = widgets.switch("Cells", "cells", {"all": "all", "gaps": "only gaps"}) == "gaps"
+found = read(data.build_key(made), placement)
+names = {axis: found.values(axis) for axis in AXES}
+free = [a for a in AXES if a not in (rows, columns)]
+narrowed = {a: v for a in free if (v := widgets.from_url(f"in_{a}", names[a]))}
+with st.expander(f"Narrow to one value of another axis ({len(narrowed)} chosen)", expanded=bool(narrowed)):
+    for column, axis in zip(st.columns(len(free)), free, strict=True):
+        with column:
+            widgets.choice(AXES[axis], f"in_{axis}", names[axis], "any")
+
+cells = found.cells(rows, columns, narrowed)
+chosen = (widgets.from_url(rows, names[rows]), widgets.from_url(columns, names[columns]))
+across, down = names[columns], names[rows]
+if gaps_only:
+    down, across = evidence_map.only_gaps(cells, down, across)
 
 
 def clicked() -> None:
     """Put the clicked cell in the address, which is the page's state."""
     points = st.session_state["gap-chart"]["selection"]["cell"]
     if points:
-        widgets.to_url(technology=points[0].get("t"), disease=points[0].get("d"))
+        widgets.to_url(**{rows: points[0].get("r"), columns: points[0].get("c")})
 
 
-spec = charts.gap_map(cells, measure, technologies, diseases, chosen, st.context.theme.type == "dark")
-empty = sum(c["reports"] == "0" for c in cells)
-st.vega_lite_chart(
-    spec=spec, theme=None, width="stretch", key="gap-chart", on_select=clicked, selection_mode="cell",
-    alt=f"{len(technologies)} technologies by {len(diseases)} diseases; {empty} of {len(cells)} cells have no report. The table below holds the same.",
-)  # fmt: skip
+said = evidence_map.sentence(cells, rows, columns, measure)
+if down:
+    dark = st.context.theme.type == "dark"
+    spec = charts.gap_map(cells, measure, colour, down, across, chosen, dark, faint=gaps_only)
+    st.vega_lite_chart(
+        spec=spec, theme=None, width="stretch", key="gap-chart", on_select=clicked, selection_mode="cell",
+        alt=f"{said} The table below holds the same.",
+    )  # fmt: skip
+else:
+    st.info("No cell is empty here, so there is no gap to show.")
+legend = {
+    "direction": "Signs: + favours the technology, ↑ improvement without a comparator, ~ mixed, = no difference, − favours the comparator, ? not charted; each with its number of reports. They are counted, never added up to a verdict.",
+    "severity": "The gravest note that touches a report of the cell. Notes take no report out of a count.",
+    "count": "",
+}[colour]
 st.caption(
-    f"{empty} of {len(cells)} cells have no report: dashed and hatched. A report that tests two technologies counts in both rows."
+    f"{said} Dashed and hatched: no report. Dotted: not applicable. A report stands in every row and column that it has a value for; a trial in two reports is "
+    f"one study, and its participants count once. {legend}"
 )
 
 left, right = st.columns(2)
 with left:
-    technology = widgets.choice("Technology", "technology", technologies, "any: choose one")
+    row = widgets.choice(AXES[rows], rows, names[rows], "any: choose one")
 with right:
-    disease = widgets.choice("Disease", "disease", diseases, "any: choose one")
+    column_ = widgets.choice(AXES[columns], columns, names[columns], "any: choose one")
 
-if technology and disease:
-    rows = data.cell_reports(data.reports(store), technology, disease, placement)
-    name = f"{technologies[technology]} in {diseases[disease]}"
-    cell = next(c for c in cells if (c["technology"], c["disease"]) == (technology, disease))
-    st.header(widgets.escaped(f"{name}: {len(rows)} {'report' if len(rows) == 1 else 'reports'}"), anchor=False)
-    if rows:
+if row and column_:
+    here = {**narrowed, rows: row, columns: column_}
+    places = {axis: names[axis][value] for axis, value in here.items()}
+    cell = next(c for c in cells if (c.row, c.column) == (row, column_))
+    if set(here) == {"technology", "disease"}:
+        title = f"{places['technology']} in {places['disease']}"
+    else:
+        title = " · ".join(places.values())
+    everything = {r["report"]: r for r in data.reports(store)}
+    query = evidence_map.gap_query(here, placement)
+    count = len(cell.reports)
+    st.header(widgets.escaped(f"{title}: {count} {'report' if count == 1 else 'reports'}"), anchor=False)
+    if count:
         st.write(
-            f"Studies: {cell['studies']} · participants, where a sample size is charted: {data.cell_text(cell, 'participants')} · "
-            f"comparisons between arms: {cell['comparisons']}"
+            f"Studies: {cell.studies} · participants, where a sample size is charted: {cell.said('participants')} · "
+            f"comparisons between arms: {cell.comparisons}"
         )
-        widgets.report_list(rows)
-        widgets.download(rows, list(rows[0]), f"reports-{technology}-{disease}")
+        listed = evidence_map.evidence(found, here, everything)
+        widgets.report_list(listed)
+        widgets.download(listed, list(listed[0]), "reports-" + "-".join(here.values()))
+    elif set(here) == {"technology", "disease"}:
+        st.info(widgets.escaped(data.empty_cell_sentence(places["technology"], places["disease"], len(everything))))
     else:
-        named = len(data.reports(store))
-        st.info(widgets.escaped(data.empty_cell_sentence(technologies[technology], diseases[disease], named)))
-    gaps = data.cell_gaps(store, technology, disease)
-    st.header("What is missing here", anchor=False)
-    st.caption(
-        "By the population that was studied; each gap is a node with the query that found it (question evidence-gaps)."
-    )
-    if gaps:
-        widgets.table(["type", "reason", "nearest"], gaps, {"type": widgets.list_words, "reason": widgets.list_text, "nearest": widgets.list_text}, {"nearest": "Nearest evidence"})  # fmt: skip
-    else:
-        st.info("No gap of a defined type was found in this cell.")
+        near = evidence_map.nearest(found, here)
+        st.info(
+            widgets.escaped(
+                f"No report is named at this place ({len(everything)} reports named). That is absence from the named evidence, not evidence of absence. "
+                + "Nearest: "
+                + "; ".join(
+                    f"without “{places[axis]}” {n} {'report' if n == 1 else 'reports'}" for axis, n in near.items()
+                )
+                + "."
+            )
+        )
+    widgets.open_in_sparql("Open this cell's query in SPARQL", text=query)
+    if {"technology", "disease"} <= set(here):
+        gaps = data.cell_gaps(store, here["technology"], here["disease"])
+        st.header("What is missing here", anchor=False)
+        st.caption("By the population that was studied; each gap is a node with the query that found it.")
+        if gaps:
+            widgets.table(["type", "reason", "nearest"], gaps, {"type": widgets.list_words, "reason": widgets.list_text, "nearest": widgets.list_text}, {"nearest": "Nearest evidence"})  # fmt: skip
+            widgets.open_in_sparql("Open all gaps in SPARQL", question="evidence-gaps")
+        else:
+            st.info("No gap of a defined type was found in this cell.")
 else:
-    st.info("No cell is chosen. Click one, or choose a technology and a disease.")
+    st.info("No cell is chosen. Click one, or choose a value of each axis.")
 
 with st.expander("The same map as a table"):
     wide = []
-    for slug, label in technologies.items():
-        mine = {c["disease"]: data.cell_text(c, measure) for c in cells if c["technology"] == slug}
-        wide.append({"technology": label, **mine})
-    widgets.table(["technology", *diseases], wide, titles={"technology": f"Technology ({measure})", **diseases})
-    widgets.download(cells, ["technology", "disease", *data.MEASURES], f"gap-matrix-{placement}")
+    for slug, label in down.items():
+        wide.append({"row": label, **{c.column: c.said(measure, colour) for c in cells if c.row == slug}})
+    shown = measure if colour == "count" else COLOURS[colour]
+    widgets.table(["row", *across], wide, titles={"row": f"{AXES[rows]} ({shown})", **across})
+    flat = evidence_map.flat(cells, rows, columns)
+    widgets.download(flat, list(flat[0]), f"gap-map-{rows}-{columns}-{placement}")
 widgets.footer(made)
