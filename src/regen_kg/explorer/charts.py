@@ -119,8 +119,9 @@ def gap_map(
     """
     colours = _DARK if dark else _LIGHT
     top = max(1, *(c.count(measure) for c in cells))
-    lines = {slug: "\n".join(textwrap.wrap(label, 26)) for slug, label in rows.items()}
     compact = len(rows) > 14
+    lines = {slug: label if compact else "\n".join(textwrap.wrap(label, 26)) for slug, label in rows.items()}
+    short = {"empty": "–" if compact or len(columns) > 6 else "no\nreport", "not-applicable": "n/a"}
     values = []
     for c in cells:
         if c.row not in rows or c.column not in columns:
@@ -132,13 +133,12 @@ def gap_map(
             fill = _TONES[c.tone() if colour == "direction" else c.severity][int(dark)]
         if c.status != "filled" or faint:
             fill = colours["paper"]
-        short = said[0].isdigit() or compact
         if colour == "direction" and len(said) > 8:
             parts = said.split()
             said = " ".join(parts[: (len(parts) + 1) // 2]) + "\n" + " ".join(parts[(len(parts) + 1) // 2 :])
         values.append({
             "row": lines[c.row], "column": columns[c.column], "r": c.row, "c": c.column, "status": c.status, "fill": fill,
-            "said": said if short or colour == "direction" else said.replace(" ", "\n"),
+            "said": short.get(c.status, said if colour == "direction" or compact else said.replace(" ", "\n")),
             "big": said[0].isdigit(), "ink": colours["ink"] if c.status != "filled" or faint else _readable_on(fill),
             "what": f"{rows[c.row]}, {columns[c.column]}: {_full(c, measure, colour)}",
         })  # fmt: skip
@@ -147,7 +147,7 @@ def gap_map(
         "x": {"field": "column", "type": "nominal", "title": None, "scale": {"domain": list(columns.values())},
               "axis": {**axis, "orient": "top", "labelAngle": -55, "labelLimit": 200, "labelPadding": 8, "labelAlign": "left", "labelBaseline": "middle"}},
         "y": {"field": "row", "type": "nominal", "title": None, "scale": {"domain": list(lines.values())},
-              "axis": {**axis, "labelLimit": 180, "labelExpr": "split(datum.label, '\\n')", "labelLineHeight": 12}},
+              "axis": {**axis, "labelLimit": 260 if compact else 180, "labelExpr": "split(datum.label, '\\n')", "labelLineHeight": 12}},
     }  # fmt: skip
     told = {"tooltip": {"field": "what", "type": "nominal"}, "description": {"field": "what", "type": "nominal"}}
     text = {"text": {"field": "said", "type": "nominal"}, "color": {"field": "ink", "type": "nominal", "scale": None}}

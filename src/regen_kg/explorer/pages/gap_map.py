@@ -36,6 +36,9 @@ with right:
 found = read(data.build_key(made), placement)
 names = {axis: found.values(axis) for axis in AXES}
 free = [a for a in AXES if a not in (rows, columns)]
+for axis in AXES:  # what the address says of an axis that is not in use waits there until it is
+    for part in (axis, f"in_{axis}"):
+        widgets.asked(part)
 narrowed = {a: v for a in free if (v := widgets.from_url(f"in_{a}", names[a]))}
 with st.expander(f"Narrow to one value of another axis ({len(narrowed)} chosen)", expanded=bool(narrowed)):
     for column, axis in zip(st.columns(len(free)), free, strict=True):
@@ -64,15 +67,16 @@ if down:
         spec=spec, theme=None, width="stretch", key="gap-chart", on_select=clicked, selection_mode="cell",
         alt=f"{said} The table below holds the same.",
     )  # fmt: skip
+    widgets.save_picture(f"gap-map-{rows}-{columns}")
 else:
     st.info("No cell is empty here, so there is no gap to show.")
 legend = {
-    "direction": "Signs: + favours the technology, ↑ improvement without a comparator, ~ mixed, = no difference, − favours the comparator, ? not charted; each with its number of reports. They are counted, never added up to a verdict.",
+    "direction": "Signs: + favours the technology, ↑ improvement without a comparator, ~ mixed, = no difference, − favours the comparator, ? not charted; each with its number of reports, over all outcomes of the report. They are counted, never added up to a verdict.",
     "severity": "The gravest note that touches a report of the cell. Notes take no report out of a count.",
     "count": "",
 }[colour]
 st.caption(
-    f"{said} Dashed and hatched: no report. Dotted: not applicable. A report stands in every row and column that it has a value for; a trial in two reports is "
+    f"{said} Dashed and hatched: no report (–). Dotted: not applicable (n/a). A report stands in every row and column that it has a value for; a trial in two reports is "
     f"one study, and its participants count once. {legend}"
 )
 
@@ -100,7 +104,12 @@ if row and column_:
             f"comparisons between arms: {cell.comparisons}"
         )
         listed = evidence_map.evidence(found, here, everything)
-        widgets.report_list(listed)
+        widgets.table(
+            ["report", "year", "technologies", "diseases", "direction", "sample size", "place in the review"],
+            [{**r, "sample size": r["sample_size"], "place in the review": r["source"]} for r in listed],
+            {"report": widgets.report_link, "technologies": widgets.list_words, "diseases": widgets.list_words,
+             "direction": widgets.list_words, "place in the review": widgets.list_text},
+        )  # fmt: skip
         widgets.download(listed, list(listed[0]), "reports-" + "-".join(here.values()))
     elif set(here) == {"technology", "disease"}:
         st.info(widgets.escaped(data.empty_cell_sentence(places["technology"], places["disease"], len(everything))))
