@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyoxigraph as ox
 
@@ -221,10 +221,15 @@ class RemoteStore:
             return Answer(triples="".join(line + "\n" for line in lines))
         if not isinstance(got, dict):
             raise StoreError(f"{self.endpoint} did not answer in SPARQL results JSON")
-        if "boolean" in got:
-            return Answer(boolean=bool(got["boolean"]))
-        columns = tuple(got["head"]["vars"])
-        return Answer(columns, tuple(_json_row(columns, b) for b in got["results"]["bindings"]))
+        return read_json(got)
+
+
+def read_json(got: dict[str, Any]) -> Answer:
+    """Read an answer in SPARQL 1.1 query results JSON."""
+    if "boolean" in got:
+        return Answer(boolean=bool(got["boolean"]))
+    columns = tuple(got["head"]["vars"])
+    return Answer(columns, tuple(_json_row(columns, b) for b in got["results"]["bindings"]))
 
 
 def _json_row(columns: Sequence[str], binding: dict[str, dict[str, str]]) -> tuple[Term | None, ...]:

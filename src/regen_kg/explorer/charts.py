@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -218,3 +219,49 @@ def per_year(years: tuple[tuple[int, int], ...], dark: bool) -> dict[str, Any]:
             "tooltip": [{"field": "year"}, {"field": "reports"}],
         },
     }
+
+
+MOST_BARS = 200
+
+
+def answer(rows: Sequence[Row], along: str, value: str, numeric: bool, dark: bool) -> dict[str, Any]:
+    """Return the numbers of an answer: points where both columns are numbers, else a bar per row in the answer's order.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Rows whose `value` is a number.
+    along, value : str
+        The columns of the two directions.
+    numeric : bool
+        Whether `along` holds numbers too.
+    dark : bool
+        Whether the page is dark.
+    """
+    colours = _DARK if dark else _LIGHT
+    ink = {"labelColor": colours["ink"], "titleColor": colours["ink"], "labelLimit": 260}
+    values = [
+        {"n": i, "along": float(r[along]) if numeric and r[along] else r[along], "value": float(r[value]),
+         "what": ", ".join(f"{k}: {v}" for k, v in r.items() if v)[:400]}
+        for i, r in enumerate(rows, 1) if not numeric or r[along]
+    ]  # fmt: skip
+    told = {"tooltip": {"field": "what", "type": "nominal"}, "description": {"field": "what", "type": "nominal"}}
+    mark = "#005ea2" if not dark else "#73b3e7"
+    measured = {"field": "value", "type": "quantitative", "title": value, "axis": ink}
+    if numeric:
+        at = {"x": {"field": "along", "type": "quantitative", "title": along, "axis": ink}, "y": measured}
+        return {"data": {"values": values}, "mark": {"type": "point", "filled": True, "size": 60, "color": mark}, "height": 360,
+                "encoding": {**at, **told}, "config": {"background": "transparent", "view": {"stroke": None}}}  # fmt: skip
+    names = {str(v["n"]): str(v["along"]) for v in values}
+    labels = "{" + ", ".join(f"{n}: {json.dumps(name)}" for n, name in names.items()) + "}[datum.value]"
+    at = {
+        "y": {
+            "field": "n",
+            "type": "ordinal",
+            "title": along,
+            "axis": {**ink, "labelExpr": labels, "labelOverlap": False},
+        },
+        "x": measured,
+    }
+    return {"data": {"values": values}, "mark": {"type": "bar", "color": mark}, "height": {"step": 18},
+            "encoding": {**at, **told}, "config": {"background": "transparent", "view": {"stroke": None}}}  # fmt: skip

@@ -456,6 +456,14 @@ def pick(label: str, name: str, options: Mapping[str, str], default: str = "") -
     return str(st.session_state[key])
 
 
+def typed(label: str, name: str) -> str:
+    """Draw a text field that the address holds under a name."""
+    key = f"typed-{name}"
+    st.session_state[key] = (asked(name) or [""])[-1]
+    st.text_input(label, key=key, on_change=lambda: to_url(**{name: st.session_state[key].strip()}))
+    return str(st.session_state[key]).strip()
+
+
 def open_in_sparql(label: str = "Open in SPARQL", question: str = "", text: str = "", **parameters: str) -> None:
     """Draw the link that opens a saved question, or any query, on the Ask page, where it can be changed and run."""
     if question:
