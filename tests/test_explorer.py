@@ -16,8 +16,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from regen_kg import build
-from regen_kg.explorer import charts, data, downloads, entities, method, pictures, vocabulary, widgets
-from regen_kg.explorer import index as indexes
+from regen_kg.explorer import data, widgets
 from regen_kg.explorer.navigation import PAGES_DIR
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,27 +136,6 @@ def test_selectboxes_choose_the_cell(open_page):
     assert "reports" in at.header[0].value
 
 
-def test_gap_map_spans_the_vocabulary(store):
-    """All 55 cells are drawn; the empty ones say so in words."""
-    technologies, diseases = data.labels(store, "technology"), data.labels(store, "disease")
-    assert (len(technologies), len(diseases)) == (11, 5)
-    cells = data.gap_matrix(store, "population")
-    drawn = charts.gap_map(cells, "reports", technologies, diseases, ("", ""), False)["data"]["values"]
-    assert len(drawn) == 55
-    assert {v["said"] for v in drawn if v["empty"]} == {"no\nreport"}
-
-
-def test_numbers_on_the_gap_map_can_be_read(store):
-    """Every text of the gap map has a contrast of 4.5 to its cell, light and dark (WCAG 2.2, 1.4.3)."""
-    technologies, diseases = data.labels(store, "technology"), data.labels(store, "disease")
-    for measure in data.MEASURES:
-        for dark in (False, True):
-            spec = charts.gap_map(data.gap_matrix(store, "population"), measure, technologies, diseases, ("", ""), dark)
-            filled = [v for v in spec["data"]["values"] if not v["empty"]]
-            assert filled
-            assert min(charts.contrast(v["ink"], v["fill"]) for v in filled) >= 4.5
-
-
 def test_report_page_of_paget(open_page):
     """The report page of Paget 2023 shows a value, its charted text and its place."""
     text = on_screen(open_page("report", id="paget-2023"))
@@ -258,24 +236,6 @@ def test_saved_question(open_page, store):
 def test_every_saved_question_opens(open_page, name):
     """Every saved question can be asked from its address."""
     on_screen(open_page("ask", q=name))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("SELECT * {", "does not parse"),
-        ("DELETE WHERE { ?s ?p ?o }", "DELETE is refused"),
-        ("SELECT * { SERVICE <http://example.org/> { ?s ?p ?o } }", "SERVICE is refused"),
-        ("ASK { ?s ?p ?o }", "Answer: true"),
-        ("SELECT * { ?s <urn:none> ?o }", "0 rows: nothing in the graph fits the pattern"),
-    ],
-)
-def test_own_query(open_page, text, said):
-    """One's own query is answered, or refused with the reason."""
-    at = open_page("ask", mode="own")
-    at.text_area[0].set_value(text)
-    at.button[0].click().run()
-    assert said in on_screen(at)
 
 
 def test_hostile_labels_are_text(made, monkeypatch):

@@ -79,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         "--endpoint", metavar="URL", help="show what a SPARQL endpoint holds instead of the local build"
     )
 
+    explore.add_argument(
+        "--export", metavar="FILE", help="write the gap map as one HTML file for offline reading, and stop"
+    )
+
     serve = sub.add_parser("serve", parents=[charted], help="answer SPARQL 1.1 at /sparql, on this machine only")
     serve.add_argument("--port", type=int, default=7878)
 
@@ -279,6 +283,8 @@ def _explore(args: argparse.Namespace) -> int:
 
     from regen_kg import build, layout
 
+    if args.export:
+        return _export(args)
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", args.port)) == 0:
             raise InputError(f"port {args.port} is taken by another program; give a free one with --port")
@@ -319,6 +325,26 @@ def _explore(args: argparse.Namespace) -> int:
     finally:
         server.terminate()
         server.wait(10)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from regen_kg import build
+    from regen_kg.explorer import data, export
+
+    if args.charted and args.endpoint:
+        raise InputError("give --charted or --endpoint, not both: an endpoint shows its own build")
+    made = data.remote_build(args.endpoint) if args.endpoint else build.current(_path(args.charted), _say)
+    _say("gathering the map, its evidence and its gaps")
+    text = export.html_map(made.store(), made)
+    path = Path(args.export)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, "utf-8", newline="\n")
+        part.replace(path)
+    except OSError as err:
+        raise InputError(f"{path}: cannot be written ({err.strerror}); give another file with --export") from err
+    _say(f"{path}: {len(text.encode()) // 1024:,} kB, opens in any browser, without a server")
+    return 0
 
 
 def _serve(args: argparse.Namespace) -> int:

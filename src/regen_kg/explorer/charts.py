@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from regen_kg.explorer.data import Row
+from regen_kg.explorer.directions import MARKS, Mark
 from regen_kg.explorer.evidence_map import Cell
 
 _LIGHT = {
@@ -265,3 +266,51 @@ def answer(rows: Sequence[Row], along: str, value: str, numeric: bool, dark: boo
     }
     return {"data": {"values": values}, "mark": {"type": "bar", "color": mark}, "height": {"step": 18},
             "encoding": {**at, **told}, "config": {"background": "transparent", "view": {"stroke": None}}}  # fmt: skip
+
+
+def effect_directions(marks: Sequence[Mark], domains: Row, technologies: Row, dark: bool) -> dict[str, Any]:
+    """Return the effect-direction plot: a row per report and technology, a column per domain, a shape and a sign per direction.
+
+    References
+    ----------
+    Boon and Thomson, "The effect direction plot revisited", Research Synthesis Methods 2021; without its rule for adding directions up.
+    """
+    colours = _DARK if dark else _LIGHT
+    tints = {
+        "favours-technology": ("#1f6b33", "#8fd3a0"), "within-arm-improvement": ("#1f6b33", "#8fd3a0"), "mixed": ("#8a4b00", "#f0b870"),
+        "no-difference": ("#5c5c5c", "#c0c0c0"), "favours-comparator": ("#a01c1c", "#f0a090"), "not-charted": ("#5c5c5c", "#c0c0c0"),
+    }  # fmt: skip
+    several = len({m.technology for m in marks}) > 1
+    seen: dict[tuple[str, str, str], int] = {}
+    values = []
+    for m in marks:
+        slot = seen[m.report, m.technology, m.domain] = seen.get((m.report, m.technology, m.domain), -1) + 1
+        sign, shape, meaning = MARKS[m.direction]
+        name = ("▲ " if m.noted == "grave" else "") + m.report
+        values.append({
+            "row": f"{name} · {technologies.get(m.technology, m.technology)}" if several else name, "domain": domains[m.domain], "slot": str(slot),
+            "sign": sign + (str(m.results) if m.results > 1 else ""), "shape": shape, "tint": tints[m.direction][int(dark)],
+            "what": f"{m.report}, {technologies.get(m.technology, m.technology)}, {domains[m.domain]}: {meaning}, {m.results} {'result' if m.results == 1 else 'results'}",
+        })  # fmt: skip
+    axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False, "grid": True,
+            "gridColor": colours["stripe"], "labelLimit": 300}  # fmt: skip
+    at = {
+        "x": {"field": "domain", "type": "nominal", "title": None, "scale": {"domain": list(domains.values())},
+              "axis": {**axis, "orient": "top", "labelAngle": -40, "labelAlign": "left"}},
+        "xOffset": {"field": "slot", "type": "nominal", "scale": {"domain": [str(i) for i in range(max(seen.values()) + 1)]}},
+        "y": {"field": "row", "type": "nominal", "title": None, "sort": None, "axis": axis},
+    }  # fmt: skip
+    told = {"tooltip": {"field": "what", "type": "nominal"}, "description": {"field": "what", "type": "nominal"}}
+    tint = {"field": "tint", "type": "nominal", "scale": None}
+    return {
+        "data": {"values": values},
+        "height": {"step": 24},
+        "layer": [
+            {"mark": {"type": "point", "filled": True, "size": 80},
+             "encoding": {**at, **told, "shape": {"field": "shape", "type": "nominal", "scale": None}, "color": tint}},
+            {"mark": {"type": "text", "aria": False, "size": 12, "dx": 8, "align": "left", "baseline": "middle"},
+             "encoding": {**at, "text": {"field": "sign", "type": "nominal"}, "color": {"value": colours["ink"]}}},
+        ],
+        "config": {"view": {"stroke": None}, "background": "transparent"},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+    }  # fmt: skip

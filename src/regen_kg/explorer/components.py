@@ -33,13 +33,20 @@ def _editor() -> Any:
     return st.components.v2.component("regen_kg_sparql_editor", html=_EDITOR, css=css, js=js)
 
 
-def sparql_editor(key: str, text: str, terms: Sequence[Row], error: int = 0) -> str | None:
-    """Draw the editor; return the query in the run in which it was sent, else None.
+def sent_query(key: str) -> str | None:
+    """Return the query that the editor of this name sent in this run, else None."""
+    state = st.session_state.get(key)
+    sent = state.get("run") if state else None
+    return sent if isinstance(sent, str) else None
+
+
+def sparql_editor(key: str, text: str, terms: Sequence[Row], error: int = 0) -> None:
+    """Draw the editor.
 
     Parameters
     ----------
     key : str
-        The name of this editor on the page.
+        The name of this editor on the page; `sent_query` tells what it sent.
     text : str
         What stands in it; a later change of this replaces what was typed.
     terms : sequence of Row
@@ -47,12 +54,11 @@ def sparql_editor(key: str, text: str, terms: Sequence[Row], error: int = 0) -> 
     error : int
         The line to mark as broken, 0 for none.
     """
-    sent = _editor()(
+    _editor()(
         key=key,
         data={"text": text, "terms": list(terms), "prefixes": PREFIXES, "error": error},
         on_run_change=lambda: None,
     )
-    return sent.run if isinstance(sent.run, str) else None
 
 
 # Kind of thing -> shape, colour on a light page, colour on a dark page: the shape says it without the colour.

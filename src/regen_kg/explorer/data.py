@@ -249,9 +249,18 @@ def items(cell: str) -> list[str]:
     return [i for i in cell.split("|") if i]
 
 
+def gaps(store: Store) -> list[Row]:
+    """Return all gaps, the gravest first, each with the query that finds nothing."""
+    found = {
+        r["gap"]: r["query"]
+        for r in select(store, "SELECT ?gap ?query { ?g a rkg:EvidenceGap ; skos:notation ?gap ; rkg:foundBy ?query }")
+    }
+    return [{**g, "query": found.get(g["gap"], "")} for g in ask(store, "evidence-gaps")]
+
+
 def cell_gaps(store: Store, technology: str, disease: str) -> list[Row]:
     """Return the gaps of a cell, the gravest first, one per row."""
-    return [g for g in ask(store, "evidence-gaps") if (g["technology"], g["disease"]) == (technology, disease)]
+    return [g for g in gaps(store) if (g["technology"], g["disease"]) == (technology, disease)]
 
 
 def cell_reports(rows: Sequence[Row], technology: str, disease: str, placement: str) -> list[Row]:

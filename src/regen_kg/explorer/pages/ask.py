@@ -155,11 +155,8 @@ else:
         text = given_text
         st.session_state["own-text"], st.session_state["own-address"] = text, given_text
         st.session_state.pop("own-answer", None)
-    before = st.session_state.get("own-answer")
-    broken = workbench.error_line(before[1]) if before and before[0] == "error" else 0
-    sent = components.sparql_editor("own-editor", text, widgets.kept(workbench.completions), broken)
-    if sent:
-        st.session_state["own-text"] = sent
+    if sent := components.sent_query("own-editor"):
+        st.session_state["own-text"] = text = sent
         with st.spinner("Asking …"):
             try:
                 st.session_state["own-answer"] = ("answer", desk.ask(sent))
@@ -168,7 +165,9 @@ else:
         if len(sent) <= 3_000:
             st.session_state["own-address"] = sent
             widgets.to_url(query=sent)
-        st.rerun()
+    before = st.session_state.get("own-answer")
+    broken = workbench.error_line(before[1]) if before and before[0] == "error" else 0
+    components.sparql_editor("own-editor", text, widgets.kept(workbench.completions), broken)
     if before and before[0] == "error":
         st.error("The query was not answered.")
         st.code(before[1], language=None, wrap_lines=True)

@@ -1,1 +1,70 @@
-"""x"""
+"""In which direction each report points, per technology, disease and outcome domain."""
+
+import streamlit as st
+
+from regen_kg.explorer import charts, data, directions, widgets
+
+made, store = widgets.opened()
+widgets.heading(
+    "Directions",
+    "In which direction each report points, by outcome domain, as charted: the results first, else the row's conclusion, else prose.",
+)
+st.info(
+    "A sign says which way the charted results of one report point, from the technology's point of view. It does not say how far, how sure, or whether the study was good: "
+    "nothing was appraised. Reports are not counted by their p values, and signs are not added up."
+)
+technologies, diseases = data.labels(store, "technology"), data.labels(store, "disease")
+all_domains = directions.columns(store, directions.marks(directions.rows(store), {}))
+first, second, third = st.columns(3)
+with first:
+    technology = widgets.choice("Technology", "technology", technologies, "any")
+with second:
+    disease = widgets.choice("Disease", "disease", diseases, "any")
+with third:
+    domain = widgets.choice("Outcome domain", "domain", all_domains, "any")
+rows = directions.rows(store, technology, disease, domain)
+found = directions.marks(rows, widgets.kept(directions.severities))
+used = {m.domain for m in found}
+across = {k: v for k, v in all_domains.items() if k in used}
+silent = [
+    v for k, v in all_domains.items() if k not in used and k not in (directions.NOT_NAMED[0], directions.OVERALL[0])
+]
+if found:
+    dark = st.context.theme.type == "dark"
+    spec = charts.effect_directions(found, across, technologies, dark)
+    nowhere = f" No direction is charted in: {', '.join(silent)}." if silent and not domain else ""
+    st.write(directions.sentence(found) + nowhere)
+    st.vega_lite_chart(
+        spec=spec,
+        theme=None,
+        width="stretch",
+        alt=f"Effect directions. {directions.sentence(found)} The table below holds the same.",
+    )
+    widgets.save_picture("directions")
+    st.caption(
+        "Signs: "
+        + "; ".join(
+            f"{widgets.escaped(sign)} ({shape.replace('-', ' ')}) {meaning}"
+            for sign, shape, meaning in directions.MARKS.values()
+        )
+        + ". A number behind a sign says how many results point there. Several signs in one place: results, measures or times differ."
+    )
+    st.header(f"The same as a table: {len(rows)} rows", anchor=False)
+    widgets.table(
+        ["report", "technology", "disease", "comparator", "outcome_measure", "outcome_domain", "months", "n", "direction", "basis", "source"],
+        rows,
+        {"report": widgets.report_link, "technology": widgets.list_words, "disease": widgets.list_words, "comparator": widgets.list_words,
+         "outcome_measure": widgets.list_words, "outcome_domain": widgets.list_words, "direction": widgets.list_words, "source": widgets.list_text},
+        {"outcome_measure": "Measure", "outcome_domain": "Domain", "source": "Place in the review"},
+    )  # fmt: skip
+    widgets.download(rows, list(rows[0]), "directions-by-outcome")
+    widgets.open_in_sparql(question="directions-by-outcome")
+else:
+    st.info("No report of this choice gives a direction. The gap map says what is missing there.")
+    widgets.go(
+        "gap_map",
+        "Open the gap map",
+        **({"technology": technology} if technology else {}),
+        **({"disease": disease} if disease else {}),
+    )
+widgets.footer(made)
