@@ -133,6 +133,22 @@ def test_a_cell_that_is_empty_on_other_axes_says_so(open_page, by_population):  
     assert "Open this cell's query in SPARQL" in text
 
 
+def test_an_empty_cell_has_its_certificate(open_page):  # noqa: F811
+    """A gap is certified on the page of its cell: verdict, patterns with their matches, names searched, nearest answers."""
+    text = on_screen(open_page("gap_map", technology=EMPTY[0], disease=EMPTY[1]))
+    assert "Certificate: absent from the named evidence." in text
+    assert "?evidence rkg:testsTechnology rkg:HyaluronicAcid" in text
+    assert "viscosupplementation" in text
+    assert "ankle osteoarthritis: 7" in text
+
+
+def test_a_narrower_gap_has_its_certificate_when_asked(open_page, store):  # noqa: F811
+    """A cell with reports lists its narrower gaps; the address chooses whose certificate is shown."""
+    gap = data.cell_gaps(store, "hyaluronic-acid", "ankle-osteoarthritis")[0]["gap"]
+    text = on_screen(open_page("gap_map", technology="hyaluronic-acid", disease="ankle-osteoarthritis", gap=gap))
+    assert f"gap {gap}" in text
+
+
 def test_only_gaps(open_page, by_population):  # noqa: F811
     """With only gaps, rows without an empty cell leave; cells with reports step back."""
     cells = by_population.cells("technology", "disease")
@@ -241,6 +257,15 @@ def test_own_query(open_page, text, said):  # noqa: F811
     at.session_state["own-editor"] = {"run": text}
     at.run()
     assert said in on_screen(at)
+
+
+def test_why_an_answer_is_empty(open_page):  # noqa: F811
+    """An empty answer can be asked for its reason, which names the pattern and the nearest right word."""
+    at = open_page("ask", mode="own", why="yes")
+    at.session_state["own-editor"] = {"run": f"SELECT ?r {{ ?r a <{RKG}Report> ; <{RKG}testsTechnologie> ?t }}"}
+    at.run()
+    text = on_screen(at)
+    assert "empty, because:" in text and "testsTechnology" in text
 
 
 def test_an_address_brings_a_query_that_is_not_run(open_page):  # noqa: F811

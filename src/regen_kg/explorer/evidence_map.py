@@ -201,7 +201,7 @@ class EvidenceMap:
 
 
 def _comparisons(entries: Iterable[Entry], here: Mapping[str, str]) -> set[tuple[str, ...]]:
-    """Return the distinct comparisons; without a technology to look from, A against B is B against A."""
+    """Return the distinct comparisons; A against B is B against A."""
     domain, band = here.get("outcome_domain"), here.get("time")
     out = set()
     for c in (c for e in entries for c in e.comparisons):
@@ -210,8 +210,7 @@ def _comparisons(entries: Iterable[Entry], here: Mapping[str, str]) -> set[tuple
             continue
         if band not in (None, *silent) and band != c.band:
             continue
-        arms = (c.mine, c.other) if "technology" in here else tuple(sorted((c.mine, c.other)))
-        out.add((*arms, c.measure, c.time_point))
+        out.add((*sorted((c.mine, c.other)), c.measure, c.time_point))
     return out
 
 

@@ -18,7 +18,7 @@ from regen_kg.explorer import data
 from regen_kg.explorer.data import Row
 from regen_kg.iris import PREFIXES, RDF, RDFS, SKOS
 from regen_kg.queries import plain_rows
-from regen_kg.store import XSD, Answer, RemoteStore, Store, Term, read_json
+from regen_kg.store import XSD, Answer, Kept, RemoteStore, Store, Term, read_json
 from regen_kg.worker import Job, Limits, Worker
 
 LIMITS = Limits(seconds=10.0, workers=1)
@@ -68,9 +68,10 @@ class Desk:
 
     def __init__(self, made: data.AnyBuild, limits: Limits = LIMITS) -> None:
         self.limits = limits
+        self.kept: Kept | None = None
         self._one_at_a_time = threading.Lock()
         self._remote = None if isinstance(made, Build) else RemoteStore(made.endpoint, int(limits.seconds))
-        self._worker = Worker(made.folder / "regen-kg.nq", limits) if isinstance(made, Build) else None
+        self._worker = Worker(made.dataset(), limits) if isinstance(made, Build) else None
 
     def ask(self, text: str) -> Outcome:
         """Answer a query within the limits.

@@ -1,9 +1,12 @@
 """The SPARQL workbench: saved questions as forms, an editor for one's own, and four views of an answer."""
 
+import time
+
 import pandas as pd
 import streamlit as st
 
 from regen_kg import queries
+from regen_kg.analysis.explain import explain
 from regen_kg.errors import RegenKGError
 from regen_kg.explorer import charts, components, data, widgets, workbench
 
@@ -60,7 +63,9 @@ def chart(columns: tuple[str, ...], rows: list[data.Row]) -> None:
     widgets.save_picture("answer")
 
 
-def show(outcome: workbench.Outcome, columns: tuple[str, ...], rows: list[data.Row], name: str, empty: str) -> None:
+def show(
+    outcome: workbench.Outcome, columns: tuple[str, ...], rows: list[data.Row], name: str, empty: str, text: str
+) -> None:
     """Draw an answer in the chosen view, with its downloads."""
     st.write(outcome.summary())
     if outcome.truncated:
@@ -73,6 +78,14 @@ def show(outcome: workbench.Outcome, columns: tuple[str, ...], rows: list[data.R
     triples = outcome.answer.triples
     if not (rows or triples):
         st.info(widgets.escaped(f"0 {'rows' if triples is None else 'triples'}: {empty}."))
+        if triples is None and widgets.switch(
+            "Why is it empty?", "why", {"": "not asked", "yes": "look for the reason"}
+        ):
+            with st.spinner("Probing its patterns …"):
+                try:
+                    st.code("\n".join(explain(desk, text, desk.limits.seconds).lines()), language=None, wrap_lines=True)
+                except RegenKGError as err:
+                    st.error(widgets.escaped(str(err)))
         return
     view = widgets.switch("View", "view", VIEWS)
     if triples is None:
@@ -116,7 +129,15 @@ def show(outcome: workbench.Outcome, columns: tuple[str, ...], rows: list[data.R
 saved = queries.load_all()
 own, question = "own", "question"
 mode = widgets.switch("How", "mode", {question: "A saved question", own: "Your own, in SPARQL"})
-for part in ("view", "numbers", "along", "q", "query", *(f"p_{p.name}" for s in saved.values() for p in s.parameters)):
+for part in (
+    "why",
+    "view",
+    "numbers",
+    "along",
+    "q",
+    "query",
+    *(f"p_{p.name}" for s in saved.values() for p in s.parameters),
+):
     widgets.asked(part)
 if mode == question:
     names = {n: f"{q.summary} ({n})" for n, q in saved.items()}
@@ -135,11 +156,11 @@ if mode == question:
                 values[parameter.name] = widgets.typed(label, f"p_{parameter.name}")
         given = {k: v for k, v in values.items() if v}
         try:
+            once, text, started = data.Remembering(desk), query.bind(given), time.perf_counter()
             with st.spinner("Asking …"):
-                rows = queries.run(data.Remembering(desk), query, given)
-                outcome = desk.ask(query.bind(given))
-            show(outcome, query.columns, rows[: data.SHOWN_ROWS], name, query.empty)
-            text = query.bind(given)
+                rows = queries.run(once, query, given)
+                outcome = workbench.Outcome(once.query(text), time.perf_counter() - started)
+            show(outcome, query.columns, rows[: data.SHOWN_ROWS], name, query.empty, text)
             with st.expander("The query"):
                 st.code(text, language="sparql", wrap_lines=True)
                 widgets.open_in_sparql("Change it in the editor", text=text)
@@ -173,7 +194,7 @@ else:
         st.code(before[1], language=None, wrap_lines=True)
     elif before:
         outcome = before[1]
-        show(outcome, outcome.answer.columns, outcome.rows, "answer", "nothing in the graph fits the pattern")
+        show(outcome, outcome.answer.columns, outcome.rows, "answer", "nothing in the graph fits the pattern", text)
     else:
         st.info("Not run yet.")
 widgets.footer(made)

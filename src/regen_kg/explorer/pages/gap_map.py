@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from regen_kg.analysis.certificate import Certificate, certify, gap_certificate
+from regen_kg.errors import RegenKGError
 from regen_kg.explorer import charts, data, evidence_map, widgets
 from regen_kg.explorer.evidence_map import AXES, COLOURS
 
@@ -36,6 +38,7 @@ with right:
 found = read(data.build_key(made), placement)
 names = {axis: found.values(axis) for axis in AXES}
 free = [a for a in AXES if a not in (rows, columns)]
+widgets.asked("gap")
 for axis in AXES:  # what the address says of an axis that is not in use waits there until it is
     for part in (axis, f"in_{axis}"):
         widgets.asked(part)
@@ -57,6 +60,24 @@ def clicked() -> None:
     points = st.session_state["gap-chart"]["selection"]["cell"]
     if points:
         widgets.to_url(**{rows: points[0].get("r"), columns: points[0].get("c")})
+
+
+def certificate(made_of: Certificate) -> None:
+    """Draw a certificate: its verdict, what was probed, what is nearest, and all of it as text."""
+    st.write(widgets.escaped(f"Certificate: {made_of.words}."))
+    st.caption(widgets.escaped(f"Searched: {made_of.scope}."))
+    if made_of.patterns:
+        probed = [{"pattern": text, "matches": f"{n:,}"} for text, n in made_of.patterns]
+        widgets.table(["pattern", "matches"], probed, titles={"pattern": "Pattern of the query, by itself"})
+    near = [
+        {"changed": axis, "found": "|".join(f"{widgets.term(slug)}: {n}" for slug, n in others)}
+        for axis, others in made_of.neighbours
+    ]
+    if near:
+        widgets.table(["changed", "found"], near, {"changed": widgets.list_words, "found": widgets.list_text},
+                      {"changed": "In place of", "found": "Nearest answers"})  # fmt: skip
+    with st.expander("The whole certificate: names searched, statuses, query"):
+        st.code("\n".join(made_of.lines()), language=None, wrap_lines=True)
 
 
 said = evidence_map.sentence(cells, rows, columns, measure)
@@ -132,9 +153,21 @@ if row and column_:
         st.caption("By the population that was studied; each gap is a node with the query that found it.")
         if gaps:
             widgets.table(["type", "reason", "nearest"], gaps, {"type": widgets.list_words, "reason": widgets.list_text, "nearest": widgets.list_text}, {"nearest": "Nearest evidence"})  # fmt: skip
+            of = gaps[0]["gap"]
+            if len(gaps) > 1:
+                names_of = {g["gap"]: f"{widgets.term(g['type'])}: {g['reason']}" for g in gaps}
+                of = widgets.choice("Show the certificate of", "gap", names_of, "none: choose one")
+            if of:
+                certificate(widgets.kept(gap_certificate, of))
             widgets.open_in_sparql("Open all gaps in SPARQL", question="evidence-gaps")
         else:
             st.info("No gap of a defined type was found in this cell.")
+    elif not count and not {*here.values()} & {slug for slug, _ in evidence_map.SILENT.values()}:
+        with st.expander("The certificate of this gap", expanded=True), st.spinner("Probing the graph …"):
+            try:
+                certificate(widgets.kept(certify, query, 10.0))
+            except RegenKGError as err:
+                st.error(widgets.escaped(str(err)))
 else:
     st.info("No cell is chosen. Click one, or choose a value of each axis.")
 
