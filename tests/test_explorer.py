@@ -16,7 +16,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from regen_kg import build
-from regen_kg.explorer import data, widgets
+from regen_kg.explorer import data, downloads, entities, method, pictures, vocabulary, widgets
+from regen_kg.explorer import index as indexes
 from regen_kg.explorer.navigation import PAGES_DIR
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -247,7 +248,7 @@ def test_hostile_labels_are_text(made, monkeypatch):
     )
 
 
-DRAWN = {"navigation", "widgets", "entity_page"}
+DRAWN = {"components", "navigation", "widgets", "entity_page"}
 
 
 @pytest.mark.parametrize("name", sorted({p.stem for p in PAGES_DIR.parent.glob("*.py")} - DRAWN))
@@ -281,8 +282,8 @@ def test_an_empty_cell_shows_its_gap(open_page):
 @pytest.mark.parametrize("name", PAGES)
 def test_unknown_parts_of_an_address_explain_themselves(open_page, name):
     """A part of the address that a page does not know is named on screen, with those it knows."""
-    text = on_screen(open_page(name, colour="red"))
-    assert "The address has a part “colour” that this page does not know." in text
+    text = on_screen(open_page(name, shade="red"))
+    assert "The address has a part “shade” that this page does not know." in text
     assert "This page knows" in text
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import html.parser
 import json
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
 
-from conftest import needs
+from conftest import oxigraph, program
 from regen_kg import queries
 from regen_kg.cli import main
 from regen_kg.errors import QueryError, StoreError
@@ -383,29 +379,12 @@ def test_the_export_cannot_be_written(tmp_path, capsys):
 
 @pytest.fixture(scope="module", params=["regen-kg.nq", "regen-kg.ttl"])
 def endpoint(request, made, tmp_path_factory):  # noqa: F811
-    """An oxigraph server with the build, as named graphs or merged."""
-    needs("oxigraph")
-    command = shutil.which("oxigraph") or str(Path(sys.executable).parent / "oxigraph")
-    place = tmp_path_factory.mktemp("oxigraph")
-    subprocess.run([command, "load", "--location", str(place), "--file", str(made.folder / request.param)], check=True, capture_output=True)  # fmt: skip
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [command, "serve-read-only", "--location", str(place), "--bind", f"127.0.0.1:{port}", "--union-default-graph"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/query"
-    finally:
-        server.terminate()
-        server.wait(10)
+    """An Oxigraph server with the build, as named graphs or merged."""
+    place = tmp_path_factory.mktemp("endpoint")
+    load = [program("oxigraph"), "load", "--location", str(place), "--file", str(made.folder / request.param)]
+    subprocess.run(load, check=True, capture_output=True)
+    with oxigraph(place, "--union-default-graph", mode="serve-read-only") as server:
+        yield server.query, request.param.endswith(".nq")
 
 
 def test_pages_are_alike_at_an_endpoint(endpoint, open_page, monkeypatch):  # noqa: F811
@@ -420,8 +399,10 @@ def test_pages_are_alike_at_an_endpoint(endpoint, open_page, monkeypatch):  # no
         said = on_screen(open_page(name, **query))
         return re.sub(r"[\d,]+ triples|in \d+\.\d\d s", "", said)
 
+    if not endpoint[1]:
+        cases = cases[1:5]  # the merged build differs from named graphs only where a query names a graph
     local = [text(*case) for case in cases]
-    monkeypatch.setenv("REGEN_KG_ENDPOINT", endpoint)
+    monkeypatch.setenv("REGEN_KG_ENDPOINT", endpoint[0])
     import streamlit as st
 
     st.cache_resource.clear()

@@ -141,7 +141,7 @@ def gap_map(
         values.append({
             "row": lines[c.row], "column": columns[c.column], "r": c.row, "c": c.column, "status": c.status, "fill": fill,
             "said": short.get(c.status, said if colour == "direction" or compact else said.replace(" ", "\n")),
-            "big": said[0].isdigit(), "ink": colours["ink"] if c.status != "filled" or faint else _readable_on(fill),
+            "big": said[0].isdigit(), "ink": colours["ink"] if c.status != "filled" or faint else readable_on(fill),
             "what": f"{rows[c.row]}, {columns[c.column]}: {_full(c, measure, colour)}",
         })  # fmt: skip
     axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False}

@@ -108,7 +108,7 @@ def ask(store: Store, name: str, **values: str) -> list[Row]:
 
 
 def select(store: Store, pattern: str) -> list[Row]:
-    """Run a query, our prefixes set before it, and return its rows as text."""
+    """Return the rows of a SELECT query that needs no PREFIX lines; what is unbound is an empty string."""
     answer = store.query(_PREFIX_LINES + pattern)
     return queries.plain_rows(answer, answer.columns)
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regen_kg import queries
 from regen_kg.explorer import data
 from regen_kg.explorer.data import Row
 from regen_kg.store import Store
@@ -102,6 +101,6 @@ def sentence(found: Sequence[Mark]) -> str:
     )
 
 
-def effect_sizes(store: Store) -> list[Row] | None:
-    """Return the answer of the question effect-sizes, or None where this version does not ask it."""
-    return data.ask(store, "effect-sizes") if "effect-sizes" in queries.load_all() else None
+def effect_sizes(store: Store) -> list[Row]:
+    """Return changes and differences with their estimate and interval where charted numbers allow one, else with the reason."""
+    return data.ask(store, "effect-sizes")

@@ -8,19 +8,25 @@ import streamlit as st
 
 PAGES_DIR = Path(__file__).resolve().parent / "pages"
 
-# file name -> (title, address); the report page is reached by links, so it is not in the menu
-_PAGES = {
-    "overview": ("Overview", "overview"),
-    "gap_map": ("Gap map", "gap-map"),
-    "reports": ("Reports", "reports"),
-    "conflicts": ("Conflicts", "conflicts"),
-    "quality": ("Quality", "quality"),
-    "safety": ("Safety", "safety"),
-    "directions": ("Directions", "directions"),
-    "graph": ("Graph", "graph"),
-    "ask": ("Ask", "ask"),
-    "about": ("About", "about"),
-    "report": ("Report", "report"),
+# menu section -> file name -> (title, address)
+_SECTIONS = {
+    "": {"overview": ("Overview", "overview"), "about": ("About", "about")},
+    "Evidence": {
+        "gap_map": ("Gap map", "gap-map"),
+        "directions": ("Directions", "directions"),
+        "conflicts": ("Conflicts", "conflicts"),
+        "safety": ("Safety", "safety"),
+        "reports": ("Reports", "reports"),
+        "compare": ("Compare", "compare"),
+    },
+    "One by one": {
+        "disease": ("Disease", "disease"),
+        "technology": ("Technology", "technology"),
+        "outcome": ("Outcome measure", "outcome"),
+        "report": ("Report", "report"),
+    },
+    "Ask": {"ask": ("Ask", "ask"), "graph": ("Graph", "graph"), "ontology": ("Ontology", "ontology")},
+    "The review": {"method": ("Method", "method"), "quality": ("Quality", "quality")},
 }
 _PAGES = {name: shown for pages in _SECTIONS.values() for name, shown in pages.items()}
 

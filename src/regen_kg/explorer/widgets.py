@@ -65,8 +65,6 @@ def _script() -> str:
 def _store_of(key: str, _build: data.AnyBuild) -> Store:
     if isinstance(_build, Build):
         _build.dataset()  # a damaged build is refused here, not half-way down a page
-    if isinstance(_build, Build):
-        _build.dataset()  # refuses a damaged one here, not on the first question
     return data.Remembering(_build.store())
 
 

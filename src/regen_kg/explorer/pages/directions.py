@@ -67,4 +67,44 @@ else:
         **({"technology": technology} if technology else {}),
         **({"disease": disease} if disease else {}),
     )
+sizes = [
+    r for r in directions.effect_sizes(store)
+    if (not technology or technology in data.items(r["technology"])) and (not disease or disease in data.items(r["disease"]))
+]  # fmt: skip
+known = [r for r in sizes if r["estimate"]]
+st.header(f"Sizes: {len(known)} of {len(sizes)} can be worked out", anchor=False)
+st.caption(
+    "Raw values in the unit of the measure, arm less comparator, with the interval where the charted numbers give one. Nothing is pooled."
+)
+columns = [
+    "report",
+    "technology",
+    "arm",
+    "comparator",
+    "outcome_measure",
+    "months",
+    "kind",
+    "estimate",
+    "lower",
+    "upper",
+    "better",
+    "source",
+]
+drawers = {"report": widgets.report_link, "technology": widgets.list_words, "arm": widgets.list_text, "comparator": widgets.list_text,
+           "outcome_measure": widgets.list_words, "kind": widgets.list_words, "source": widgets.list_text}  # fmt: skip
+titles = {"outcome_measure": "Measure", "better": "Which way is good", "source": "Place in the review"}
+if known:
+    widgets.table(columns, known, drawers, titles)
+elif sizes:
+    st.info("For none of them do the charted numbers allow it.")
+if sizes:
+    with st.expander(f"The other {len(sizes) - len(known)}, each with the reason why not"):
+        widgets.table(
+            ["report", "technology", "outcome_measure", "months", "kind", "reason", "source"],
+            [r for r in sizes if not r["estimate"]],
+            drawers,
+            titles,
+        )
+    widgets.download(sizes, list(sizes[0]), "effect-sizes")
+    widgets.open_in_sparql(question="effect-sizes")
 widgets.footer(made)
