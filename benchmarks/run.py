@@ -211,7 +211,7 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
         "triples": stage,
         "sizes": sizes,
         "queries": {},
-        "memory": {"rows to N-Quads": _resident()},
+        "memory": {"rows to N-Quads": stage["after"]},
     }
     if given.only_triples:
         return found
