@@ -26,8 +26,8 @@ __all__ = ["frame", "functions"]
 
 
 @functools.cache
-def _store() -> Store:
-    return build.current().store()
+def _build() -> build.Build:
+    return build.current()
 
 
 def _function(saved: queries.SavedQuery) -> Callable[..., list[Any]]:
@@ -37,7 +37,7 @@ def _function(saved: queries.SavedQuery) -> Callable[..., list[Any]]:
     )
 
     def ask(store: Store | None = None, **values: str) -> list[Any]:
-        return [row(**cells) for cells in queries.run(store or _store(), saved, values)]
+        return [row(**cells) for cells in queries.run(store or _build().store_for(saved, values), saved, values)]
 
     parameters = [
         inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str)

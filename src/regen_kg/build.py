@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,32 @@ class Build:
         """Return the build's dataset, opened when the first question comes that no kept answer covers."""
         kept = Kept(self.folder / _ANSWERS, self.manifest["files"], self.manifest.get("answers", {}))
         return EmbeddedStore(lambda: EmbeddedStore.open(self.dataset()).native, kept)
+
+    def store_with(self, prefixes: Sequence[str]) -> EmbeddedStore:
+        """Return the dataset together with local copies of other ontologies, each in its own named graph, in memory.
+
+        Raises
+        ------
+        OntologyError
+            If a copy is absent or damaged.
+        """
+        from regen_kg import ontologies
+
+        native = ox.Store()
+        native.bulk_load(path=str(self.dataset()), format=ox.RdfFormat.N_QUADS)
+        for prefix in prefixes:
+            native.bulk_extend(ontologies.quads(ontologies.copy_of(prefix)))
+        return EmbeddedStore(native)
+
+    def store_for(self, query: queries.SavedQuery, values: Mapping[str, str]) -> EmbeddedStore:
+        """Return what a saved question is put to: the build, and for one tagged external the copies that it is about."""
+        if "external" in query.tags:
+            from regen_kg import ontologies
+
+            wanted = values.get("object", "").partition(":")[0]
+            if held := [p for p in ontologies.held() if wanted in ("", p)]:
+                return self.store_with(held)
+        return self.store()
 
     def dataset(self) -> Path:
         """Return the N-Quads file.

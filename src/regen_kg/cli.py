@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from regen_kg.errors import InputError, QueryError, RegenKGError
 from regen_kg.store import RemoteStore, Store, refuse_unsafe
 
 if TYPE_CHECKING:
+    from regen_kg.build import Build
     from regen_kg.links import Mapping
     from regen_kg.ontologies import Copy
     from regen_kg.terms import Term, Terms
@@ -55,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     sparql.add_argument("query", nargs="?", metavar="QUERY")
     sparql.add_argument("-f", "--file", metavar="FILE")
     sparql.add_argument("--endpoint", metavar="URL")
+    sparql.add_argument(
+        "--with",
+        dest="copies",
+        action="append",
+        metavar="PREFIX",
+        help="add the local copy of this ontology, e.g. mondo",
+    )
     sparql.add_argument("--format", choices=_FORMATS, default="table")
     sparql.add_argument(
         "--explain",
@@ -110,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     near.add_argument("--confidence", metavar="0.95", help="how sure you are, from 0 to 1")
     near.add_argument("--author", metavar="NAME", help="who accepts")
     near.add_argument("--into", metavar="FILE", help="the SSSOM table to write to")
+    up = steps.add_parser(
+        "roll-up", parents=[charted], help="count the evidence under each term of another ontology, as it sees things"
+    )
+    up.add_argument("under", metavar="PREFIX_OR_TERM", help="e.g. mondo, or mondo:0005178 for what is under that term")
+    up.add_argument("--format", choices=_FORMATS, default="table")
     held = steps.add_parser("list", help="list the local copies of other ontologies")
     held.add_argument("--format", choices=_FORMATS, default="table")
 
@@ -217,18 +231,34 @@ def _query(args: argparse.Namespace) -> int:
     saved = queries.get(args.name)
     values = _parameters(args.param)
     saved.bind(values)
-    store = RemoteStore(args.endpoint) if args.endpoint else _open(args)
-    rows = queries.run(store, saved, values)
+    if args.endpoint:
+        rows = queries.run(RemoteStore(args.endpoint), saved, values)
+    else:
+        rows = queries.run(_current(args).store_for(saved, values), saved, values)
+        if "external" in saved.tags:
+            _say_what_is_held(values.get("object", "").partition(":")[0])
     sys.stdout.write(_write_rows(saved.columns, rows, args.format))
     if not rows:
         _say(f"no rows: {saved.empty}")
     return 0
 
 
-def _open(args: argparse.Namespace) -> Store:
+def _say_what_is_held(prefix: str) -> None:
+    """Say where the hierarchy of another ontology is not known, so that only mapped terms themselves were counted."""
+    from regen_kg import ontologies
+
+    if prefix in ontologies.sources() and prefix not in ontologies.held():
+        _say(f"no copy of {prefix} is here, so nothing is known of its hierarchy; get one with regen-kg link add")
+
+
+def _current(args: argparse.Namespace) -> Build:
     from regen_kg import build
 
-    return build.current(_path(args.charted), _say).store()
+    return build.current(_path(args.charted), _say)
+
+
+def _open(args: argparse.Namespace) -> Store:
+    return _current(args).store()
 
 
 def _sparql(args: argparse.Namespace) -> int:
@@ -241,7 +271,13 @@ def _sparql(args: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as err:
         raise QueryError(f"{args.file}: cannot be read ({err})") from err
     refuse_unsafe(text)
-    store = RemoteStore(args.endpoint) if args.endpoint else _open(args)
+    if args.endpoint and args.copies:
+        raise QueryError("--with adds a local copy to the local build; leave it out with --endpoint")
+    store: Store
+    if args.copies:
+        store = _current(args).store_with(args.copies)
+    else:
+        store = RemoteStore(args.endpoint) if args.endpoint else _open(args)
     if args.explain:
         from regen_kg.analysis.explain import explain
 
@@ -357,7 +393,10 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _link(args: argparse.Namespace) -> int:
-    steps = {"add": _link_add, "check": _link_check, "suggest": _link_suggest, "list": _link_list}
+    steps = {
+        "add": _link_add, "check": _link_check, "suggest": _link_suggest, "list": _link_list,
+        "roll-up": _link_roll_up,
+    }  # fmt: skip
     return steps[args.step](args)
 
 
@@ -511,6 +550,31 @@ def _link_list(args: argparse.Namespace) -> int:
     sys.stdout.write(_write_rows(columns, rows, args.format))
     if not rows:
         _say("no copies are here; get one with regen-kg link add FILE_OR_URL")
+    return 0
+
+
+def _link_roll_up(args: argparse.Namespace) -> int:
+    from regen_kg import ontologies
+    from regen_kg.analysis.external import rollup
+
+    prefix, colon, _ = args.under.partition(":")
+    if prefix not in ontologies.sources():
+        near = difflib.get_close_matches(prefix.lower(), ontologies.sources(), n=1, cutoff=0.3)
+        raise InputError(f'"{prefix}" is no known prefix' + (f'; nearest: "{near[0]}"' if near else ""))
+    held = prefix in ontologies.held()
+    found = rollup(_current(args).store_with([prefix] if held else []), prefix)
+    if colon and args.under not in found.terms:
+        raise InputError(f"{args.under}: no report is evidence under it" if held else f"{args.under}: no term of ours is mapped to it by an exact or broad match, and no copy of {prefix} is here to say what it holds; get one with regen-kg link add")  # fmt: skip
+    columns = ("term", "label", "depth", "parents", "concepts", "reports_here", "reports_below", "reports", "studies", "participants")  # fmt: skip
+    rows = []
+    for depth, term in found.walk(args.under if colon else None):
+        counts = (term.reports_here, term.reports_below, term.reports)
+        cells = [term.id, term.label, depth, "|".join(term.parents), "|".join(term.concepts), *map(len, counts), term.studies, "" if term.participants is None else term.participants]  # fmt: skip
+        rows.append(dict(zip(columns, map(str, cells), strict=True)))
+    sys.stdout.write(_write_rows(columns, rows, args.format))
+    _say_what_is_held(prefix)
+    if not rows:
+        _say(f"no rows: no term of ours with evidence has an exact or broad match in {prefix}")
     return 0
 
 

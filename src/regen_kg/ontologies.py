@@ -138,9 +138,14 @@ def folder() -> Path:
     return user_data_dir() / "ontologies"
 
 
+def held() -> list[str]:
+    """Return the prefixes of the copies that are here."""
+    return sorted(path.stem for path in folder().glob("*.nq"))
+
+
 def copies() -> list[Copy]:
     """Return all copies, by prefix."""
-    return [read_copy(path) for path in sorted(folder().glob("*.nq"))]
+    return [copy_of(prefix) for prefix in held()]
 
 
 def copy_of(prefix: str) -> Copy:

@@ -131,7 +131,7 @@ def known_values(store: Store, parameter: str) -> list[str]:
         "report": "?x a rkg:Report ; skos:notation ?v",
         "outcome": "?x a rkg:OutcomeMeasure ; skos:notation ?v",
         "technology": '?x rkg:listedAs "technology" ; skos:notation ?v',
-        "object": "?x a rkg:Mapping ; rkg:externalId ?v",
+        "object": '{ ?x a rkg:Mapping ; rkg:externalId ?v } UNION { ?x a owl:Class ; skos:notation ?v FILTER(CONTAINS(?v, ":")) }',
         "severity": 'VALUES ?v { "grave" "notable" "minor" }',
         "type": "?x rdfs:subClassOf rkg:EvidenceGap ; skos:notation ?v",
         "placement": 'VALUES ?v { "population" "charted" }',
@@ -141,7 +141,7 @@ def known_values(store: Store, parameter: str) -> list[str]:
         return []
     text = (
         "PREFIX rkg: <https://w3id.org/regen-kg/ontology#> PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
-        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> "
+        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> PREFIX owl: <http://www.w3.org/2002/07/owl#> "
         f"SELECT DISTINCT ?v {{ {patterns[parameter]} }} ORDER BY ?v"
     )
     found = [row[0].value for row in store.query(text).rows if row[0]]
