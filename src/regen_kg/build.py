@@ -40,6 +40,7 @@ _NQUADS = "regen-kg.nq"
 _ANSWERS = "answers"
 _LARGE = 1_000_000  # quads; from here on a build carries a store on disk, which opens at once
 _MAKERS = ("charting", "triples", "reasoning", "links", "ontologies", "terms", "iris", "queries", "build")
+_READERS = ("certificate", "explain", "patterns", "receipts", "notes")  # of analysis: they only read a finished build
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def input_digest(charted: Path) -> str:
     """Return the hash of all that a build rests on: charted tables, ontology, queries, mappings, and the code that makes quads."""
     code = hashlib.sha256()
     here = Path(__file__).parent
-    for path in sorted([*(here / "analysis").glob("*.py"), *(here / f"{name}.py" for name in _MAKERS)]):
+    analysis = [p for p in (here / "analysis").glob("*.py") if p.stem not in _READERS]
+    for path in sorted([*analysis, *(here / f"{name}.py" for name in _MAKERS)]):
         code.update(path.read_bytes())
     files = _files_digest(ontology_dir(), queries_dir(), mappings_dir())
     parts = [charting.digest(charted), files, code.hexdigest(), __version__, CHARTED_LAYOUT]
