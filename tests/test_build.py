@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -64,10 +70,161 @@ def test_without_its_note_the_source_error_is_found(charted: Path) -> None:
     assert ("arm-sum-above-sample-size", "34") in {(f.rule, f.value) for f in findings}
 
 
-def test_a_kill_between_the_renames_is_survived(tmp_path: Path) -> None:
-    """If only `folder.last` is left, it opens."""
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pyoxigraph as ox
+from regen_kg import build
+
+out = Path(sys.argv[1])
+MOMENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+
+def make(number, moment=0):  # a whole build of one statement, SIGKILLed just before its n-th touch of the disk
+    quad = ox.Quad(ox.NamedNode("urn:build"), ox.NamedNode("urn:number"), ox.Literal(number), ox.NamedNode("urn:graph"))
+    manifest = {"inputs": str(number), "rows": {}, "triples": {"urn:graph": 1}}
+    build.assemble = lambda source, say: ([quad], [], manifest)
+    def watch(event, _):
+        nonlocal moment
+        if event in MOMENTS:
+            moment -= 1
+            if moment == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    if moment:
+        sys.addaudithook(watch)
+    build.make(None, out)
+
+def number():
+    answer = build.open_build(out).store().query("SELECT ?n { <urn:build> <urn:number> ?n }")
+    return int(answer.rows[0][0].value)
+
+def apart(job):  # in a process of its own
+    if not (child := os.fork()):
+        job()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+make(0)
+good, kills, between = 0, 0, 0
+while True:
+    killed = apart(lambda: make(kills + 1, kills + 1))
+    names = sorted(p.name for p in out.parent.iterdir())
+    between += "out" not in names
+    assert len(names) <= 3, names
+    now = number()
+    assert now in (good, kills + 1), (now, good)
+    good, kills = now, kills + 1
+    if killed == 0:
+        break
+    assert killed == -signal.SIGKILL, killed
+assert good == kills and names == ["out"], names
+print(kills - 1, between)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a fork of a process")
+def test_a_build_killed_at_any_touch_of_the_disk_leaves_one_that_opens(tmp_path: Path) -> None:
+    """SIGKILL before each file is opened, renamed or removed: the last build or the new one answers, and no leftover stays."""
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    kills, between = map(int, done.stdout.split())
+    assert kills > 20 and between > 0
+
+
+@pytest.mark.parametrize("moment", ["checking consistency", "writing files"])
+def test_the_command_killed_leaves_the_last_build(tmp_path: Path, moment: str) -> None:
+    """A real build killed while HermiT runs, or while it writes, changes no byte of the last one; the next leaves nothing beside it."""
+    out = tmp_path / "out"
+    shutil.copytree(ROOT / "graph" / "built", out)
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    command = [sys.executable, "-m", "regen_kg.cli", "build", "--charted", str(CHARTED), "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert any(moment in line for line in process.stderr)
+        time.sleep(0.3)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    assert build.open_build(out).store().query("ASK { ?s ?p ?o }").boolean
+    quads = list(ox.parse(path=out / "regen-kg.nq", format=ox.RdfFormat.N_QUADS))[:1]
+    build._place(out, quads, build.read_manifest(out))
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import pyoxigraph as ox
+from regen_kg import build, cli
+out = Path(sys.argv[-1])
+quads, manifest = list(ox.parse(path=out / "regen-kg.nq", format=ox.RdfFormat.N_QUADS)), build.read_manifest(out)
+build.assemble = lambda source, say: (quads, [], manifest)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_build_that_does_not_fit_says_so(tmp_path: Path) -> None:
+    """Where the system refuses to write on, exit code 2 and words; the last build is as it was, nothing half written stays."""
+    pytest.importorskip("resource", reason="the limit on a file's size is POSIX")
+    out = tmp_path / "out"
+    shutil.copytree(ROOT / "graph" / "built", out)
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    command = [sys.executable, "-c", FULL, "build", "--charted", str(CHARTED), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert f"{out}: cannot be written (File too large)" in done.stderr and "Traceback" not in done.stderr
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("error", "where"), [(errno.ENOSPC, "write_bytes"), (errno.EROFS, "mkdir"), (errno.EACCES, "rename")]
+)
+def test_a_disk_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, where: str) -> None:
+    """A full disk, a read-only one, a folder that may not be renamed: words, and the last build opens."""
+    out = tmp_path / "out"
+    shutil.copytree(ROOT / "graph" / "built", out)
+    quads = list(ox.parse(path=out / "regen-kg.nq", format=ox.RdfFormat.N_QUADS))[:1]
+    manifest = build.read_manifest(out)
+    monkeypatch.setattr(build, "assemble", lambda source, say: (quads, [], manifest))
+    whole = getattr(Path, where)
+
+    def refuse(path: Path, *arguments: object, **options: object) -> object:
+        if path.name.startswith("out.part-"):
+            raise OSError(error, os.strerror(error), str(path))
+        return whole(path, *arguments, **options)
+
+    def refuse_in(path: Path, *arguments: object) -> object:
+        return refuse(path.parent)
+
+    monkeypatch.setattr(Path, where, refuse_in if where == "write_bytes" else refuse)
+    with pytest.raises(BuildError, match=os.strerror(error)):
+        build.make(CHARTED, out)
+    monkeypatch.undo()
+    assert build.open_build(out).manifest["rows"]["reports"] == 61
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_build_takes_no_place_that_holds_something_else(tmp_path: Path) -> None:
+    """Neither a file nor a folder with a file of another's is overwritten."""
+    (tmp_path / "file").write_text("mine")
+    shutil.copytree(ROOT / "graph" / "built", tmp_path / "built")
+    (tmp_path / "built" / "thesis.docx").write_text("mine")
+    for name in ("file", "built"):
+        with pytest.raises(BuildError, match=rf"{name}: (is a file|holds other files)"):
+            build._place(tmp_path / name, [], {})
+    assert (tmp_path / "built" / "thesis.docx").read_text() == "mine"
+
+
+def test_a_kill_between_the_renames_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If only `folder.last` is left, it opens, and the command line finds it without building."""
     shutil.copytree(ROOT / "graph" / "built", tmp_path / "out.last")
     assert build.open_build(tmp_path / "out").manifest["rows"]["reports"] == 61
+    manifest = {**build.read_manifest(tmp_path / "out.last"), "inputs": build.input_digest(CHARTED)}
+    (tmp_path / "out.last" / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(build, "packaged_built_dir", lambda: tmp_path / "out")
+    assert build.current(CHARTED).folder == tmp_path / "out.last"
 
 
 def test_the_files_say_the_same(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
 
 from conftest import ROOT
 from regen_kg import build, reasoning
-from regen_kg.errors import ReasoningError
+from regen_kg.errors import BuildError, ReasoningError
 from regen_kg.iris import OWL, RDF, RDFS, RKG, named_graph
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import compile_ontology
@@ -109,6 +112,17 @@ def test_a_contradiction_is_named(ontology: list[ox.Triple], review: EmbeddedSto
     said = str(caught.value)
     for name in (component.value.rsplit("/", 1)[-1], "PlateletRichPlasma", "HyaluronicAcid", "disjointWith"):
         assert name.lower().replace("-", "") in said.lower().replace("-", ""), said
+
+
+def test_a_full_disk_is_said(ontology: list[ox.Triple], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the reasoner's input cannot be written, the message says where and what to do."""
+
+    def refuse(path: Path, _: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(BuildError, match=r"input cannot be written \(No space left on device\); make room there"):
+        reasoning.check_consistency(ontology)
 
 
 def test_consistent_data_pass(ontology: list[ox.Triple], review: EmbeddedStore) -> None:

@@ -8,7 +8,8 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ _TYPE = ox.NamedNode(RDF + "type")
 _NQUADS = "regen-kg.nq"
 _ANSWERS = "answers"
 _LARGE = 1_000_000  # quads; from here on a build carries a store on disk, which opens at once
+_FILES = (_NQUADS, "regen-kg.trig", "regen-kg.ttl", "regen-kg.jsonld")
 _MAKERS = ("charting", "triples", "reasoning", "links", "ontologies", "terms", "iris", "queries", "build")
 _READERS = ("certificate", "explain", "patterns", "receipts", "notes")  # of analysis: they only read a finished build
 
@@ -224,7 +226,7 @@ def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> li
     for name, count in sorted(counts.items()):
         add(dataset, VOID + "subset", ox.NamedNode(name))
         add(name, VOID + "triples", ox.Literal(str(count), datatype=integer))
-    for name in ("regen-kg.nq", "regen-kg.trig", "regen-kg.ttl", "regen-kg.jsonld"):
+    for name in _FILES:
         me = thing("distribution", name)
         add(dataset, DCAT + "distribution", ox.NamedNode(me))
         add(me, RDF + "type", ox.NamedNode(DCAT + "Distribution"))
@@ -327,6 +329,25 @@ def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None
     (folder / "manifest.json").write_text(text + "\n", "utf-8", newline="\n")
 
 
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[bool]:
+    """Let one build at a time write in a folder; say whether that is so (Windows has no such lock).
+
+    The system takes the lock back when its holder is killed, and it leaves no file.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield False
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield True
+    finally:
+        os.close(handle)
+
+
 def _swap(part: Path, folder: Path) -> None:
     """Put a finished folder in place; a kill between the two renames leaves `folder.last`, which `open_build` finds."""
     last = folder.with_name(folder.name + ".last")
@@ -334,9 +355,40 @@ def _swap(part: Path, folder: Path) -> None:
         if last.exists():
             shutil.rmtree(last)
         folder.rename(last)
-    part.rename(folder)
+    try:
+        part.rename(folder)
+    except OSError:
+        if last.exists():
+            last.rename(folder)
+        raise
     if last.exists():
         shutil.rmtree(last)
+
+
+def _place(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None:
+    """Write a build beside its place, then put it there; what killed builds left behind goes."""
+    if folder.exists() and not folder.is_dir():
+        raise BuildError(f"{folder}: is a file; give an empty folder with --out")
+    if folder.is_dir():
+        strangers = sorted(p.name for p in folder.iterdir() if p.name not in (*_FILES, _ANSWERS, DISK, "manifest.json"))
+        if strangers:
+            raise BuildError(
+                f"{folder}: holds other files than a build ({strangers[0]}); give an empty folder with --out"
+            )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder.parent) as alone:
+        if alone:
+            for left in folder.parent.iterdir():
+                if left.name.startswith(f"{folder.name}.part-"):
+                    shutil.rmtree(left)
+        part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        try:
+            _write(part, quads, manifest)
+            _swap(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def make(charted: Path | None = None, out: Path | None = None, say: Callable[[str], None] = _silent) -> Build:
@@ -360,26 +412,20 @@ def make(charted: Path | None = None, out: Path | None = None, say: Callable[[st
     ------
     ChartingError, TermError, ReasoningError, ValidationFailed
         With all faults; the last good build is untouched.
+    BuildError
+        If the build cannot be written; the last good build is untouched.
     """
     source = charted_dir(charted)
     quads, findings, manifest = assemble(source, say)
     if any(f.severity == "violation" for f in findings):
         raise ValidationFailed(findings)
-    folder = out or user_data_dir() / "builds" / manifest["inputs"][:16]
-    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
-        raise BuildError(f"{folder}: holds other files than a build; give an empty folder with --out")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-    if part.exists():
-        shutil.rmtree(part)
-    part.mkdir()
+    folder = (out or user_data_dir() / "builds" / manifest["inputs"][:16]).resolve()
+    say("writing files")
     try:
-        say("writing files")
-        _write(part, quads, manifest)
-        _swap(part, folder)
-    finally:
-        if part.exists():
-            shutil.rmtree(part)
+        _place(folder, quads, manifest)
+    except OSError as err:
+        reason = f"{folder}: cannot be written ({err.strerror}); the last build, if any, is as it was"
+        raise BuildError(f"{reason}; make room or give another folder with --out") from err
     return Build(folder, read_manifest(folder), tuple(findings))
 
 
@@ -393,8 +439,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if not {"inputs", "files", "rows", "triples"} <= set(found):
+            raise ValueError("manifest.json lacks entries")
         return found
-    except (OSError, json.JSONDecodeError) as err:
+    except (OSError, ValueError, TypeError) as err:
         raise BuildError(f"{folder}: no build to open ({err}); run regen-kg build") from err
 
 
@@ -414,8 +462,9 @@ def current(charted: Path | None = None, say: Callable[[str], None] | None = Non
     packaged = packaged_built_dir()
     cached = user_data_dir() / "builds" / digest[:16]
     for folder in (packaged, cached):
-        if (folder / "manifest.json").is_file() and read_manifest(folder).get("inputs") == digest:
-            return open_build(folder)
+        with suppress(BuildError):
+            if (found := open_build(folder)).manifest["inputs"] == digest:
+                return found
     if say is None:
         say = _say_on_stderr
     say(f"building from {source} (the first time, or after a change)")

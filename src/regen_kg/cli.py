@@ -617,6 +617,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 0
+    except OSError as err:  # what no layer below could say better: a full disk, a folder that may not be read
+        _say(f"{err.filename or 'a file'}: cannot be read or written ({err.strerror or err})")
+        return 2
 
 
 if __name__ == "__main__":

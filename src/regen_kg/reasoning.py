@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
-from regen_kg.errors import ReasoningError
+from regen_kg.errors import BuildError, ReasoningError
 from regen_kg.iris import OWL, RDF, RDFS, named_graph
 
 _SUBCLASS = ox.NamedNode(RDFS + "subClassOf")
@@ -113,7 +113,12 @@ def _run(jars: str, main: str, arguments: list[str], triples: Iterable[ox.Triple
     home = Path(owlready2.__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "input.nt"
-        path.write_bytes(ntriples(triples))
+        try:
+            path.write_bytes(ntriples(triples))
+        except OSError as err:
+            raise BuildError(
+                f"{folder}: the reasoner's input cannot be written ({err.strerror}); make room there, or set TMPDIR"
+            ) from err
         places = [
             home / jars,
             *sorted((home / jars).glob("*.jar")),
