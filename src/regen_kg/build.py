@@ -18,7 +18,7 @@ import pyoxigraph as ox
 
 # What only making a build needs is imported in the functions that make it: questions to a finished one must start fast.
 from regen_kg import __version__, charting, queries
-from regen_kg.errors import BuildError, RegenKGError
+from regen_kg.errors import BuildError, ReasoningError, RegenKGError
 from regen_kg.iris import BASE, DCAT, DCTERMS, ID, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, thing
 from regen_kg.layout import (
     charted_dir,
@@ -41,7 +41,9 @@ _NQUADS = "regen-kg.nq"
 _ANSWERS = "answers"
 _LARGE = 1_000_000  # quads; from here on a build carries a store on disk, which opens at once
 _FILES = (_NQUADS, "regen-kg.trig", "regen-kg.ttl", "regen-kg.jsonld")
-_MAKERS = ("charting", "triples", "reasoning", "links", "ontologies", "terms", "iris", "queries", "build")
+_MAKERS = (
+    "tables", "charting", "triples", "reasoning", "links", "ontologies", "terms", "iris", "queries", "build",
+)  # fmt: skip
 _READERS = ("certificate", "explain", "patterns", "receipts", "notes")  # of analysis: they only read a finished build
 
 
@@ -159,7 +161,8 @@ def hierarchy(ontology: list[ox.Triple], say: Callable[[str], None] = _silent) -
         if path.is_file():
             text = path.read_bytes()
             if text.startswith(f"# ontology {digest}\n".encode()):
-                return [q.triple for q in ox.parse(text, format=ox.RdfFormat.N_TRIPLES)]
+                with suppress(SyntaxError):  # damaged: HermiT is asked again
+                    return [q.triple for q in ox.parse(text, format=ox.RdfFormat.N_TRIPLES)]
     say("classifying the ontology with HermiT (once per change of the ontology)")
     found = reasoning.infer_hierarchy(ontology)
     write_hierarchy(cached, digest, found)
@@ -281,7 +284,13 @@ def assemble(
         store = ox.Store()
         store.bulk_extend([*data, *onto, *inferred])
         findings = validation.shacl_findings(store, ontology_dir() / "shapes")
-        list(consistent)  # raises what a portion raised
+        try:
+            list(consistent)
+        except ReasoningError as err:  # named beside what else is wrong
+            message = f"{err}; correct one of the statements"
+            findings.append(
+                Finding("consistency", "violation", "", None, "", "", message, "ontology and charted tables")
+            )
     findings += [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)]
     for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):
         message = f"{shape} found nothing to look at"
@@ -410,7 +419,7 @@ def make(charted: Path | None = None, out: Path | None = None, say: Callable[[st
 
     Raises
     ------
-    ChartingError, TermError, ReasoningError, ValidationFailed
+    ChartingError, TermError, ValidationFailed
         With all faults; the last good build is untouched.
     BuildError
         If the build cannot be written; the last good build is untouched.

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
 import hashlib
-import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from regen_kg.errors import ChartingError
 from regen_kg.layout import packaged_charted_dir
 from regen_kg.model import STATUSES, Chart, Row
+from regen_kg.tables import UNREAD, match_header, nearest, read_rows
 
 MAX_CELL = 5_000
-MAX_FILE = 50_000_000
 PLACE = re.compile(
     r"T[1-9]\d*(\.r\d+(\.[a-z][a-z-]*)?)?|S\d+(\.\d+)*(\.p\d+)?|F\d+",
 )
@@ -27,53 +24,55 @@ Known = Callable[[str, str], tuple[bool, str]]
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Read the description of the charted tables; a user's folder may rely on the packaged one.
+    """Read the description of the charted tables; a user's folder may hold a copy of it, or none.
 
     Raises
     ------
     ChartingError
-        If there is no readable description.
+        If the copy cannot be read, or describes other tables or columns.
 
     References
     ----------
     Data Package v2 (datapackage.org), Table Schema.
     """
+    packaged: dict[str, Any] = json.loads((packaged_charted_dir() / "datapackage.json").read_text("utf-8"))
     path = folder / "datapackage.json"
     if not path.is_file():
-        path = packaged_charted_dir() / "datapackage.json"
+        return packaged
     try:
-        described: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
-        raise ChartingError(
-            [f"datapackage.json: cannot be read ({err}); copy it from the packaged charted data"]
-        ) from err
-    return described
+        described = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as err:
+        raise ChartingError([f"datapackage.json: cannot be read ({err}); {_COPY}"]) from err
+    if faults := _differences(described, packaged):
+        raise ChartingError(faults)
+    return packaged
 
 
-def _nearest(word: str, among: Iterable[str]) -> str:
-    found = difflib.get_close_matches(word, list(among), n=1, cutoff=0.4)
-    return f'; nearest: "{found[0]}"' if found else ""
+_COPY = "copy it from the packaged charted data, or remove it"
 
 
-def _decode(path: Path, faults: list[str]) -> str | None:
-    name = path.name
+def _differences(described: Any, packaged: dict[str, Any]) -> list[str]:
+    """Name the tables and columns that a folder's own description describes otherwise than the packaged one."""
+
+    def columns(description: Any) -> dict[tuple[str, str], Any]:
+        found = {}
+        for resource in description["resources"]:
+            schema = resource["schema"]
+            found[resource["path"], ""] = schema["primaryKey"]
+            found.update({(resource["path"], f["name"]): f for f in schema["fields"]})
+        return found
+
+    wanted = columns(packaged)
     try:
-        if path.stat().st_size > MAX_FILE:
-            faults.append(f"{name}: larger than {MAX_FILE:,} bytes; is this the right file?")
-            return None
-        raw = path.read_bytes()
-    except OSError as err:
-        faults.append(f"{name}: cannot be opened ({err.strerror})")
-        return None
-    if b"\0" in raw:
-        faults.append(f"{name}: holds NUL bytes; save it as CSV in UTF-8 (a spreadsheet file was probably renamed)")
-        return None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        line = raw[: err.start].count(b"\n") + 1
-        faults.append(f'{name}, line {line}: byte {raw[err.start]:#04x} is not UTF-8; save the file as "CSV UTF-8"')
-        return None
+        given = columns(described)
+    except (KeyError, TypeError) as err:
+        return [f"datapackage.json: describes no tables ({type(err).__name__}: {err}); {_COPY}"]
+    odd = sorted({key for key in wanted.keys() | given.keys() if wanted.get(key) != given.get(key)})
+    return [
+        f"datapackage.json: table {file}{f', column {column}' if column else ''} is described otherwise than in "
+        f"layout {packaged['version']}; {_COPY}"
+        for file, column in odd
+    ]
 
 
 def _cell(
@@ -85,6 +84,8 @@ def _cell(
     enum = fld["constraints"].get("enum")
     allowed = [m["value"] for m in fld.get("missingValues", [])]
     shown = text if len(text) <= 60 else text[:57] + "..."
+    if UNREAD in text:
+        return None, ()  # said by read_rows
     if len(text) > MAX_CELL:
         faults.append(f"{where}: {len(text):,} characters; at most {MAX_CELL:,} are allowed")
         return None, ()
@@ -103,7 +104,8 @@ def _cell(
         faults.append(f'{where}: the status word "{text}" is not allowed; {hint}')
         return None, ()
     pattern = fld["constraints"].get("pattern")
-    if text[0] in "=+@\t" and not (pattern and re.fullmatch(pattern, text)):
+    formula = text[0] in "=+@" or (text[0] == "-" and fld["type"] == "string")
+    if formula and not (pattern and re.fullmatch(pattern, text)):
         faults.append(f'{where}: "{shown}" looks like a spreadsheet formula; write the value itself')
         return None, ()
     separator = fld.get("rkg:separator")
@@ -114,7 +116,7 @@ def _cell(
         if separator and not item.strip():
             faults.append(f'{where}: "{shown}" has an empty item beside "{separator}"')
         elif enum and item not in enum:
-            faults.append(f'{where}: "{item}" is not one of {", ".join(enum)}{_nearest(item, enum)}')
+            faults.append(f'{where}: "{item}" is not one of {", ".join(enum)}{nearest(item, enum)}')
         elif pattern and not re.fullmatch(pattern, item):
             faults.append(f'{where}: "{item}" has not the form {pattern}')
         elif fld["type"] == "integer" and not re.fullmatch(r"-?\d{1,9}", item):
@@ -131,96 +133,113 @@ def _cell(
     return None, items if separator else ()
 
 
-def _table(folder: Path, resource: dict[str, Any], known: Known, faults: list[str]) -> tuple[Row, ...]:
-    name = resource["path"]
-    path = folder / name
-    if not path.is_file():
-        faults.append(f"{name}: missing; every table of datapackage.json must be there, with its header at least")
-        return ()
-    text = _decode(path, faults)
-    if text is None:
-        return ()
-    fields: list[Field] = resource["schema"]["fields"]
-    names = [f["name"] for f in fields]
-    if text and not text.endswith("\n"):
-        faults.append(f"{name}: the last line does not end; the file is probably truncated")
-    csv.field_size_limit(MAX_FILE)
-    try:
-        lines = list(csv.reader(io.StringIO(text), strict=True))
-    except csv.Error as err:
-        faults.append(f"{name}: not readable as CSV ({err}); a quotation mark is probably not closed")
-        return ()
-    if not lines:
-        faults.append(f"{name}: empty; its header should be {','.join(names)}")
-        return ()
-    header = lines[0]
-    if header != names:
-        for column in header:
-            if column not in names:
-                faults.append(f'{name}, row 1: unknown column "{column}"{_nearest(column, names)}')
-        for column in names:
-            if column not in header:
-                faults.append(f'{name}, row 1: column "{column}" is missing')
-        if sorted(header) == sorted(names):
-            faults.append(f"{name}, row 1: columns are in another order; expected {','.join(names)}")
-        elif len(set(header)) != len(header):
-            faults.append(f"{name}, row 1: a column name stands twice")
-        return ()
-    rows: list[Row] = []
-    seen: dict[tuple[str, ...], int] = {}
-    for number, cells in enumerate(lines[1:], start=2):
-        if len(cells) != len(names):
-            faults.append(
-                f"{name}, row {number}: {len(cells)} cells, the header has {len(names)}; check commas and quotation marks"
-            )
-            continue
+class _Table:
+    """One charted file as far as it can be read; `rows` is None where it gives no rows."""
+
+    def __init__(self, folder: Path, resource: dict[str, Any], known: Known, faults: list[str]) -> None:
+        self.file: str = resource["path"]
+        self.fields: list[Field] = resource["schema"]["fields"]
+        self.faulty: set[tuple[int, str]] = set()
+        self.rows: list[Row] | None = None
+        names = [f["name"] for f in self.fields]
+        read = read_rows(folder / self.file, faults)
+        if read is None:
+            return
+        if not read:
+            faults.append(f"{self.file}: empty; its header should be {','.join(names)}")
+            return
+        header = read[0][1]
+        where = match_header(self.file, header, names, faults)
+        self.rows = []
+        seen: dict[tuple[str, ...], int] = {}
+        for number, cells in read[1:]:
+            row = Row(resource["name"], number, {c: cells[i] for c, i in where.items() if i < len(cells)}, {}, {})
+            self.rows.append(row)
+            if len(cells) != len(header):
+                odd = (
+                    f"no cell for column {header[len(cells)]}" if len(cells) < len(header) else "the last has no column"
+                )
+                faults.append(
+                    f"{self.file}, row {number}: {len(cells)} cells, the header has {len(header)} ({odd}); "
+                    "check commas and quotation marks"
+                )
+                self.faulty.update((number, column) for column in names)
+                continue
+            self._check(row, known, faults)
+            key = tuple(row.cells.get(c, "") for c in resource["schema"]["primaryKey"])
+            if key in seen and "" not in key:
+                faults.append(
+                    f"{self.file}, row {number}, column {resource['schema']['primaryKey'][-1]}: "
+                    f'"{" / ".join(key)}" stands already in row {seen[key]}; give it another id or remove one'
+                )
+            seen.setdefault(key, number)
+
+    def _check(self, row: Row, known: Known, faults: list[str]) -> None:
         missing: dict[str, str] = {}
         lists: dict[str, tuple[str, ...]] = {}
-        for fld, cell in zip(fields, cells, strict=True):
-            status, items = _cell(name, number, fld, cell, known, faults)
+        for fld in self.fields:
+            column = fld["name"]
+            if column not in row.cells:
+                continue
+            before = len(faults)
+            status, items = _cell(self.file, row.number, fld, row.cells[column], known, faults)
+            if len(faults) > before or UNREAD in row.cells[column]:
+                self.faulty.add((row.number, column))
             if status:
-                missing[fld["name"]] = status
+                missing[column] = status
             if items:
-                lists[fld["name"]] = items
-        row = Row(resource["name"], number, dict(zip(names, cells, strict=True)), missing, lists)
-        key = tuple(row[c] for c in resource["schema"]["primaryKey"])
-        if key in seen:
-            faults.append(
-                f'{name}, row {number}: "{" / ".join(key)}" stands already in row {seen[key]}; give it another id or remove one'
-            )
-        seen[key] = number
-        rows.append(row)
-    return tuple(rows)
+                lists[column] = items
+        assert self.rows
+        self.rows[-1] = Row(row.table, row.number, row.cells, missing, lists)
 
 
-def _references(description: dict[str, Any], tables: dict[str, tuple[Row, ...]], faults: list[str]) -> None:
-    """Check that what a cell points at is there."""
-    for resource in description["resources"]:
-        for fld in resource["schema"]["fields"]:
-            target = fld.get("rkg:refers", "")
+def _references(tables: dict[str, _Table], faults: list[str]) -> None:
+    """Check that what a cell points at is there; where the table it points into gives no such column, that is said already."""
+    for mine in tables.values():
+        for fld in mine.fields:
+            column, target = fld["name"], fld.get("rkg:refers", "")
             if not target or target == "place":
                 continue
             table, _, columns = target.partition(".")
             keys = columns.split("+")
-            there = {tuple(r[c] for c in keys) for r in tables[table]}
-            for row in tables[resource["name"]]:
-                column = fld["name"]
-                if column in row.missing:
+            there = {tuple(r.cells.get(c) for c in keys) for r in tables[table].rows or ()}
+            if not mine.rows or not there or all(None in key for key in there):
+                continue
+            for row in mine.rows:
+                if column in row.missing or column not in row.cells or (row.number, column) in mine.faulty:
                     continue
+                report = row.cells.get("report")
                 for item in row.items(column) or (row[column],):
-                    wanted = (row["report"], item) if len(keys) == 2 else (item,)
+                    wanted = (report, item) if len(keys) == 2 else (item,)
                     if wanted not in there:
-                        near = _nearest(item, (k[-1] for k in there if len(k) == 1 or k[0] == wanted[0]))
+                        near = [k[-1] for k in there if k[-1] and (len(k) == 1 or k[0] == report)]
                         faults.append(
-                            f'{resource["path"]}, row {row.number}, column {column}: "{item}" is not in {table}.csv'
-                            f"{' for ' + wanted[0] if len(wanted) == 2 else ''}{near}"
+                            f'{mine.file}, row {row.number}, column {column}: "{item}" is not in {table}.csv'
+                            f"{f' for {report}' if len(wanted) == 2 else ''}{nearest(item, near)}"
                         )
+
+
+def _formulas(table: _Table, faults: list[str]) -> None:
+    """Check that the steps of which a step of the study flow is made up stand in its account."""
+    rows = table.rows or ()
+    steps = {(r.cells.get("account"), r.cells.get("step")) for r in rows}
+    for row in rows:
+        formula = row.cells.get("computed_from")
+        if formula is None or "computed_from" in row.missing or (row.number, "computed_from") in table.faulty:
+            continue
+        account = row.cells.get("account")
+        for token in formula.split():
+            if token not in ("+", "-") and (account, token) not in steps:
+                near = nearest(token, (s for a, s in steps if a == account and s))
+                faults.append(
+                    f'{table.file}, row {row.number}, column computed_from: "{token}" is no step of account {account}{near}'
+                )
 
 
 def digest(folder: Path) -> str:
     """Return the SHA-256 of all charted files, names and bytes, in name order."""
     sha = hashlib.sha256()
-    for path in sorted([*folder.glob("*.csv"), *folder.glob("*.json")]):
+    for path in sorted(p for p in [*folder.glob("*.csv"), *folder.glob("*.json")] if p.is_file()):
         sha.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return sha.hexdigest()
 
@@ -251,16 +270,20 @@ def read_chart(folder: Path, known: Known) -> Chart:
     """
     if not folder.is_dir():
         raise ChartingError([f"{folder}: no such folder; give the folder that holds reports.csv"])
-    description = read_description(folder)
     faults: list[str] = []
-    tables = {r["name"]: _table(folder, r, known, faults) for r in description["resources"]}
+    try:
+        description = read_description(folder)
+    except ChartingError as err:
+        faults += err.faults
+        description = read_description(packaged_charted_dir())
+    tables = {r["name"]: _Table(folder, r, known, faults) for r in description["resources"]}
     expected = {r["path"] for r in description["resources"]}
     for stray in sorted(p.name for p in folder.glob("*.csv") if p.name not in expected):
         faults.append(
-            f"{stray}: no such table in datapackage.json{_nearest(stray, expected)}; rename or remove the file"
+            f"{stray}: no such table in datapackage.json{nearest(stray, expected)}; rename or remove the file"
         )
-    if not faults:
-        _references(description, tables, faults)
+    _references(tables, faults)
+    _formulas(tables["study-flow"], faults)
     if faults:
         raise ChartingError(faults)
-    return Chart(tables, digest(folder))
+    return Chart({name: tuple(table.rows or ()) for name, table in tables.items()}, digest(folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from regen_kg.errors import TermError
 from regen_kg.iris import DCTERMS, OWL, RDF, RDFS, RKG, SKOS, XSD, class_name, term_class, thing
+from regen_kg.tables import UNREAD, match_header, nearest, read_rows
 
 if TYPE_CHECKING:
     import pyoxigraph as ox
@@ -93,6 +93,7 @@ class Term:
     alt_labels: tuple[str, ...]
     parent: str | None
     more: Mapping[str, str]
+    row: int = 0  # in its table; the header is row 1
 
     @property
     def iri(self) -> str:
@@ -201,32 +202,32 @@ class Terms:
 
 
 def _read(folder: Path, name: str, table: _Table, faults: list[str]) -> dict[str, Term]:
-    path = folder / table.file
-    if not path.is_file():
-        faults.append(f"{table.file}: missing; the ontology needs it, with its header at least")
-        return {}
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.reader(stream, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        faults.append(f"{table.file}: cannot be read as CSV in UTF-8 ({error}); save it so")
-        return {}
     header = [*_COMMON, *table.columns]
-    if not rows or rows[0] != header:
-        faults.append(f"{table.file}, row 1: the header should be {','.join(header)}")
+    read = read_rows(folder / table.file, faults)
+    if read is None:
+        return {}
+    if not read:
+        faults.append(f"{table.file}: empty; its header should be {','.join(header)}")
+        return {}
+    match_header(table.file, read[0][1], header, faults)
+    if read[0][1] != header:
         return {}
     terms: dict[str, Term] = {}
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in read[1:]:
         where = f"{table.file}, row {number}"
         if len(row) != len(header):
             faults.append(f"{where}: {len(row)} cells, the header has {len(header)}")
             continue
         cells = dict(zip(header, row, strict=True))
         for column, cell in cells.items():
+            if UNREAD in cell:
+                continue  # said by read_rows
             if not cell.strip() or cell != cell.strip():
                 faults.append(f'{where}, column {column}: blank or padded; write a value, or "none"')
             elif (words := table.columns.get(column)) and cell not in words:
-                faults.append(f'{where}, column {column}: "{cell}" is not one of {", ".join(words)}')
+                faults.append(
+                    f'{where}, column {column}: "{cell}" is not one of {", ".join(words)}{nearest(cell, words)}'
+                )
         for column in ("range_min", "range_max"):
             if column in cells and cells[column] not in _NONE and not _is_number(cells[column]):
                 faults.append(f'{where}, column {column}: "{cells[column]}" is no number')
@@ -246,6 +247,7 @@ def _read(folder: Path, name: str, table: _Table, faults: list[str]) -> dict[str
             alt_labels=() if cells["alt_labels"] == "none" else tuple(cells["alt_labels"].split("|")),
             parent=None if cells["parent"] == "none" else cells["parent"],
             more={column: cells[column] for column in table.columns},
+            row=number,
         )
     return terms
 
@@ -257,20 +259,39 @@ def _is_number(text: str) -> bool:
 def _check_links(name: str, table: _Table, lists: Mapping[str, Mapping[str, Term]], faults: list[str]) -> None:
     terms = lists[name]
     for term in terms.values():
-        where = f'{table.file}, term "{term.slug}"'
+        where = f"{table.file}, row {term.row}"
         links = [("parent", name, term.parent)] if term.parent else []
         links += [(column, target, item) for column, target in table.refers.items() for item in term.items(column)]
         for column, target, slug in links:
-            if slug not in lists[target]:
-                near = difflib.get_close_matches(slug, list(lists[target]), n=1)
-                hint = f'; nearest: "{near[0]}"' if near else ""
-                faults.append(f'{where}, column {column}: "{slug}" is no known {target}{hint}')
-        seen, parent = [term.slug], term.parent
-        while parent is not None and parent in terms and parent not in seen:
-            seen.append(parent)
-            parent = terms[parent].parent
-        if parent is not None and parent == term.slug:
-            faults.append(f"{where}, column parent: the term stands above itself ({' > '.join([*seen, parent])})")
+            if lists[target] and slug not in lists[target] and UNREAD not in slug:
+                near = nearest(slug, lists[target])
+                faults.append(f'{where}, column {column}: "{slug}" is no known {target}{near}')
+        for column in ("parent", "part_of"):
+            if circle := _circle(term.slug, column, terms):
+                faults.append(
+                    f"{where}, column {column}: the term stands above itself ({' > '.join(circle)}); break the circle"
+                )
+
+
+def _circle(slug: str, column: str, terms: Mapping[str, Term]) -> list[str]:
+    """Return the way from a term up to itself, or nothing."""
+
+    def above(name: str) -> tuple[str, ...]:
+        term = terms.get(name)
+        if term is None or (column != "parent" and column not in term.more):
+            return ()
+        return ((term.parent,) if term.parent else ()) if column == "parent" else term.items(column)
+
+    ways, seen = [[slug]], {slug}
+    while ways:
+        way = ways.pop()
+        for name in above(way[-1]):
+            if name == slug:
+                return [*way, name]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
 
 
 def _check_names(lists: Mapping[str, Mapping[str, Term]], faults: list[str]) -> None:
@@ -283,7 +304,7 @@ def _check_names(lists: Mapping[str, Mapping[str, Term]], faults: list[str]) -> 
             other = taken.setdefault(term.iri, term)
             if other is not term:
                 faults.append(
-                    f'{_TABLES[term.list].file}, term "{term.slug}": shares its IRI with "{other.slug}" of '
+                    f'{_TABLES[term.list].file}, row {term.row}, column slug: "{term.slug}" shares its IRI with "{other.slug}" of '
                     f"{_TABLES[other.list].file}; rename one"
                 )
 
@@ -321,7 +342,12 @@ def compile_ontology(folder: str | Path) -> list[ox.Triple]:
         raise TermError([f"core.ttl: cannot be read as Turtle ({error})"]) from error
     declared = {t.subject.value for t in core if isinstance(t.subject, ox.NamedNode)}
     if clash := [t for name in _TABLES for t in terms.all(name) if t.iri in declared]:
-        raise TermError([f'{_TABLES[t.list].file}, term "{t.slug}": core.ttl declares {t.iri} too' for t in clash])
+        raise TermError(
+            [
+                f'{_TABLES[t.list].file}, row {t.row}, column slug: core.ttl declares the IRI of "{t.slug}" too; rename one'
+                for t in clash
+            ]
+        )
     out: list[ox.Triple] = [*core]
     for name in _TABLES:
         for term in terms.all(name):

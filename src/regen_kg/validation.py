@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
 
-from regen_kg.errors import InputError
+from regen_kg.errors import FaultsError, InputError
 from regen_kg.iris import ID, RKG, SH
 from regen_kg.model import Chart, Finding
 
@@ -44,11 +44,15 @@ def _read_shapes(folder: Path) -> rdflib.Graph:
     import rdflib
 
     shapes = rdflib.Graph()
+    faults = []
     for path in sorted(folder.glob("*.ttl")):
         try:
             shapes.parse(path, format="turtle")
         except Exception as err:
-            raise InputError(f"{path}: cannot be read as Turtle ({str(err).splitlines()[0]})") from err
+            said = " ".join(str(err).split())[:200]
+            faults.append(f"{path}: cannot be read as Turtle ({said})")
+    if faults:
+        raise FaultsError(faults)
     return shapes
 
 
