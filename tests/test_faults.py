@@ -53,7 +53,9 @@ CELLS: dict[str, Callable[[str], tuple[str, str]]] = {
 
 def cell_fault(rng: random.Random, rows: list[list[str]], table: str, row: int, broken: set[str]) -> Planted:
     """Plant a fault in a cell of a row."""
-    column = rng.choice(sorted(FIELDS[table]))
+    columns = sorted(FIELDS[table])
+    pointing = [c for c in columns if FIELDS[table][c].keys() & {"rkg:refers", "rkg:terms"}]
+    column = rng.choice(pointing if pointing and rng.random() < 0.5 else columns)
     fld = FIELDS[table][column]
     old = rows[row - 1][rows[0].index(column)]
     choices = dict(CELLS)
@@ -71,7 +73,8 @@ def cell_fault(rng: random.Random, rows: list[list[str]], table: str, row: int, 
         choices["no number"] = lambda old: ("fifteen", "is not a whole number")
     if fld["type"] == "number":
         choices["no number"] = lambda old: ("1,5", "is not a number")
-    kind = rng.choice(sorted(choices))
+    own = sorted(choices.keys() - CELLS.keys())
+    kind = rng.choice(own if own and rng.random() < 0.5 else sorted(choices))
     value, said = choices[kind](old)
     rows[row - 1][rows[0].index(column)] = value
     return f"{table}.csv, row {row}, column {column}: ", said
