@@ -74,6 +74,11 @@ def _absent(words: str) -> None:
     pytest.skip(words)
 
 
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """All bytes of a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
 def needs(*packages: str) -> None:
     """Skip with the reason where a checking tool isn't installed; in CI that is a failure."""
     absent = [p for p in packages if importlib.util.find_spec(p) is None]

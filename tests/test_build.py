@@ -18,16 +18,11 @@ import rdflib
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conftest import CHARTED, ROOT, change, read, write
+from conftest import CHARTED, ROOT, bytes_of, change, read, write
 from regen_kg import build, queries, triples
 from regen_kg.errors import BuildError, ChartingError
 from regen_kg.iris import GRAPH
 from regen_kg.store import EmbeddedStore
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Return the content of every file below a folder."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_two_builds_are_byte_equal(tmp_path: Path) -> None:
@@ -137,7 +132,7 @@ def test_the_command_killed_leaves_the_last_build(tmp_path: Path, moment: str) -
     """A real build killed while HermiT runs, or while it writes, changes no byte of the last one; the next leaves nothing beside it."""
     out = tmp_path / "out"
     shutil.copytree(ROOT / "graph" / "built", out)
-    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    before = bytes_of(out)
     command = [sys.executable, "-m", "regen_kg.cli", "build", "--charted", str(CHARTED), "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
@@ -145,7 +140,7 @@ def test_the_command_killed_leaves_the_last_build(tmp_path: Path, moment: str) -
         time.sleep(0.3)
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    assert bytes_of(out) == before
     assert build.open_build(out).store().query("ASK { ?s ?p ?o }").boolean
     quads = list(ox.parse(path=out / "regen-kg.nq", format=ox.RdfFormat.N_QUADS))[:1]
     build._place(out, quads, build.read_manifest(out))
@@ -170,12 +165,12 @@ def test_a_build_that_does_not_fit_says_so(tmp_path: Path) -> None:
     pytest.importorskip("resource", reason="the limit on a file's size is POSIX")
     out = tmp_path / "out"
     shutil.copytree(ROOT / "graph" / "built", out)
-    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    before = bytes_of(out)
     command = [sys.executable, "-c", FULL, "build", "--charted", str(CHARTED), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert f"{out}: cannot be written (File too large)" in done.stderr and "Traceback" not in done.stderr
-    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    assert bytes_of(out) == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
