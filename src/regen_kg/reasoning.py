@@ -107,7 +107,9 @@ def infer_hierarchy(triples: list[ox.Triple]) -> list[ox.Triple]:
     return sorted(found, key=str)
 
 
-def _run(jars: str, main: str, arguments: list[str], triples: Iterable[ox.Triple]) -> subprocess.CompletedProcess[str]:
+def _run(
+    jars: str, main: str, arguments: list[str], triples: Iterable[ox.Triple], seconds: int = 300
+) -> subprocess.CompletedProcess[str]:
     import owlready2
 
     home = Path(owlready2.__file__).parent
@@ -126,10 +128,10 @@ def _run(jars: str, main: str, arguments: list[str], triples: Iterable[ox.Triple
         classpath = os.pathsep.join(str(p) for p in places)
         command = [java(), "-Xmx1g", "-cp", classpath, main, *arguments, path.as_uri()]
         try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
             raise ReasoningError(
-                f"the reasoner ({main}) did not finish within 300 seconds; nothing was built"
+                f"the reasoner ({main}) did not finish within {seconds} seconds; nothing was built"
             ) from None
 
 
@@ -331,7 +333,7 @@ def realise(triples: list[ox.Triple]) -> set[tuple[str, str]]:
     ReasoningError
         If the input is inconsistent, or HermiT does not finish.
     """
-    done = _run("hermit", "org.semanticweb.HermiT.cli.CommandLine", ["-c", "-I"], triples)
+    done = _run("hermit", "org.semanticweb.HermiT.cli.CommandLine", ["-c", "-I"], triples, seconds=900)
     if done.returncode != 0:
         raise ReasoningError("inconsistent: " + explain_inconsistency(triples, done.stderr))
 
