@@ -19,7 +19,7 @@ from regen_kg import build, cli, reasoning
 from regen_kg.errors import ReasoningError
 from regen_kg.terms import compile_ontology
 
-EXAMPLES = int(os.environ.get("REGEN_KG_EXAMPLES", "20"))  # docs/reference/benchmarks.md has figures of a long run
+EXAMPLES = int(os.environ.get("REGEN_KG_EXAMPLES", "20"))  # CONTRIBUTING.md: how to break more folders
 SETTINGS = settings(
     max_examples=EXAMPLES,
     deadline=None,
