@@ -206,6 +206,7 @@ def _values(e: Entity) -> None:
                        "arm": widgets.list_text, "comparator": widgets.list_text, "noted": lambda c: "<strong>▲ noted</strong>" if c == "true" else "no"},
                       {"time_point": "Time point", "dispersion_kind": "Kind of dispersion", "p_scope": "p is of", "source": "Place in the review"}, fold=True)  # fmt: skip
         widgets.download(e.results, list(e.results[0]), f"{e.term.slug}-results")
+        widgets.open_in_sparql(question="results", outcome=e.term.slug if e.kind == "outcome" else "")
     else:
         st.info("The measure is named, but no result on it is charted.")
     if e.scale_uses:
@@ -229,6 +230,7 @@ def _unknown(e: Entity, known: Row) -> None:
                                         "reason": widgets.list_text, "nearest": widgets.list_text},
                       {"outcome_measure": "Outcome measure", "nearest": "Nearest evidence"})  # fmt: skip
         widgets.download(e.gaps, list(e.gaps[0]), f"{e.term.slug}-gaps")
+        widgets.open_in_sparql(question="evidence-gaps")
         return
     above = entities.top(widgets.vocabulary(), e.term)
     if e.kind != "outcome" and above != e.term.slug:
@@ -250,6 +252,7 @@ def _disputed(e: Entity) -> None:
     )
     widgets.conflict_table(e.conflicts)
     widgets.download(e.conflicts, list(e.conflicts[0]), f"{e.term.slug}-conflicts")
+    widgets.open_in_sparql(question="conflicts")
 
 
 def _safety(e: Entity) -> None:
@@ -261,6 +264,7 @@ def _safety(e: Entity) -> None:
     if charted:
         widgets.table(["report", "status", "statement", "source"], charted, {"report": widgets.report_link, "status": widgets.list_words, "statement": widgets.list_text, "source": widgets.list_text}, {"source": "Place in the review"})  # fmt: skip
     widgets.download(e.safety, list(e.safety[0]), f"{e.term.slug}-safety")
+    widgets.open_in_sparql(question="safety-reporting")
 
 
 def _claims(e: Entity) -> None:

@@ -32,6 +32,7 @@ st.header(f"{len(conflicts)} {'pair' if len(conflicts) == 1 else 'pairs'}", anch
 if conflicts:
     widgets.conflict_table(conflicts)
     widgets.download(conflicts, list(conflicts[0]), "conflicts")
+    widgets.open_in_sparql(question="conflicts")
 else:
     st.info("No two reports of this choice point in different directions.")
 
@@ -46,6 +47,7 @@ if directions:
         {"source": "Place in the review"},
     )  # fmt: skip
     widgets.download(directions, list(directions[0]), "directions")
+    widgets.open_in_sparql(question="directions")
 else:
     st.info("No report of this choice is named.")
 widgets.footer(made)

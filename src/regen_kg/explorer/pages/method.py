@@ -26,6 +26,7 @@ widgets.table(["account", "label", "charted", "computed", "agrees", "source"], m
               {"agrees": lambda c: agrees.get(c, ""), "computed": lambda c: c or "–", "source": widgets.list_text},
               {"label": "Step", "source": "Place in the review"})  # fmt: skip
 widgets.download(m.flow, ["account", "step", "label", "charted", "computed", "agrees", "source"], "study-flow")
+widgets.open_in_sparql(question="study-flow")
 for account in ("text", "figure"):
     st.caption(widgets.escaped(pictures.flow_sentence(m.flow, account)))
 

@@ -15,6 +15,7 @@ notes = data.notes(store, severity)
 st.header(f"{len(notes)} {severity} notes" if severity else f"{len(notes)} notes", anchor=False)
 if notes:
     widgets.download(notes, list(notes[0]), "notes")
+    widgets.open_in_sparql(question="quality-notes", severity=severity)
     for n in notes:
         widgets.note(n)
 else:
@@ -26,6 +27,7 @@ if rows:
     widgets.table(["report", "placed_under", "population"], rows, {"report": widgets.report_link, "placed_under": widgets.list_words, "population": widgets.list_words},
                   {"placed_under": "Filed in the review under", "population": "Population studied"})  # fmt: skip
     widgets.download(rows, list(rows[0]), "placement-differs")
+    widgets.open_in_sparql(question="placement-differs")
 else:
     st.write("Every report is filed under the disease that its row or prose names.")
 
@@ -48,6 +50,7 @@ with st.expander("All reports"):
                   {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"})  # fmt: skip
 
 widgets.download(sums, list(sums[0]) if sums else [], "arm-sums")
+widgets.open_in_sparql(question="arm-sums")
 
 st.header("How full is the chart?", anchor=False)
 st.write(

@@ -124,6 +124,7 @@ if page.results:
             "noted": lambda c: "no" if c == "no" else f"<strong>▲ noted</strong>: {widgets.list_text(c)}"}  # fmt: skip
     widgets.table(ORDER, page.results, draw, fold=True)
     widgets.download(page.saved_results, list(page.saved_results[0]), f"results-{slug}")
+    widgets.open_in_sparql(question="results", report=slug)
 else:
     st.info("No result is charted for this report.")
 

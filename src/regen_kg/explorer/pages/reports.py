@@ -37,6 +37,7 @@ if rows:
     if 2 <= len(rows) <= indexes.MOST_COMPARED:
         widgets.go("compare", f"Compare these {len(rows)} reports side by side", id=[r["report"] for r in rows])
     widgets.report_downloads(rows, "reports")
+    widgets.open_in_sparql(question="reports")
 elif len(used.get("technology", [])) == 1 and len(used.get("disease", [])) == 1 and len(used) == 2 and not text:
     t, d = used["technology"][0], used["disease"][0]
     st.info(widgets.escaped(data.empty_cell_sentence(widgets.term(t), widgets.term(d), len(index.reports))))

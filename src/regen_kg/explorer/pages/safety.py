@@ -43,6 +43,7 @@ if shown:
                    "statement": widgets.list_text, "technologies": widgets.list_words, "diseases": widgets.list_words, "source": widgets.list_text},
                   {"source": "Place in the review"})  # fmt: skip
     widgets.download(shown, list(shown[0]), "safety-reporting")
+    widgets.open_in_sparql(question="safety-reporting")
 else:
     st.info("No report has this status.")
 widgets.footer(made)
