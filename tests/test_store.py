@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyoxigraph as ox
 import pytest
 
 from conftest import CHARTED, oxigraph, program
@@ -24,12 +25,30 @@ UNSAFE = [
     "LOAD <file:///etc/passwd>",
     "CLEAR ALL",
     "SELECT * { \\u0053ERVICE <http://localhost:1/> { ?s ?p ?o } }",
+    # What hides the keyword from a search for words:
+    "SELECT * { ?a ?b ?c.SERVICE <http://localhost:1/> { ?s ?p ?o } }",
+    "SELECT * { ?a ?b 1SERVICE <http://localhost:1/> { ?s ?p ?o } }",
+    "PREFIX : <http://localhost:1/> SELECT * { SERVICE : { ?s ?p ?o } }",
+    "PREFIX e: <http://localhost:1/> SELECT * { ?a ?b e:x\\# . SERVICE e: { ?s ?p ?o } }",
+    "PREFIX e: <http://localhost:1/> SELECT * { ?a ?b e:x\\' . SERVICE e: { ?s ?p ?o } . ?c ?d e:x\\' }",
+    "SELECT * { # a comment\rSERVICE <http://localhost:1/> { ?s ?p ?o } }",
+    'SELECT * { ?a ?b "\\u0022 . SERVICE <http://localhost:1/> { ?s ?p ?o } #" }',
+    "PREFIX e: <urn:e> # a comment\n BASE <urn:b> \\u0049NSERT DATA { <urn:a> <urn:b> <urn:c> }",
 ]
 SAFE = [
     'SELECT * { ?s ?p "SERVICE" }',
     "SELECT ?load { ?load a <http://example.org/LOAD> } # CLEAR ALL",
     "SELECT ?service { ?service ?p ?o }",
+    "PREFIX service: <urn:s> PREFIX add: <urn:a> SELECT * { ?s service:drop add:copy, <urn:SERVICE> }",
+    'PREFIX e: <urn:e> SELECT * { ?s e:x.service e:service, e:clear ; e:a\\#service "it is a SERVICE" . _:service e:p 1 }',
+    'SELECT (1 AS ?service) (2 AS ?servicx) { FILTER("caf\\u00e9 service" != """ " service""") }',
 ]
+
+
+def test_the_harmless_queries_parse() -> None:
+    """What must pass is SPARQL, so that passing means something."""
+    for text in SAFE:
+        EmbeddedStore.of([]).query(text)
 
 
 @pytest.mark.parametrize("text", UNSAFE)
@@ -43,6 +62,49 @@ def test_updates_and_service_are_refused(text: str) -> None:
 def test_harmless_words_pass(text: str) -> None:
     """The same words as strings, names, variables or comments pass."""
     refuse_unsafe(text)
+
+
+def test_a_question_about_service_opens_no_connection() -> None:
+    """Refusing is done before the engine could call out, with nobody listening any word of it would be an error of the net."""
+    for text in UNSAFE:
+        with pytest.raises(QueryError) as refused:
+            EmbeddedStore.of([]).query(text)
+        assert "onnection" not in str(refused.value)
+
+
+def _graphs() -> EmbeddedStore:
+    quads = [ox.Quad(ox.NamedNode(f"urn:g:{n}"), ox.NamedNode("urn:p"), ox.Literal(n), ox.NamedNode(f"urn:g:{n}")) for n in "abc"]  # fmt: skip
+    return EmbeddedStore.of(quads)
+
+
+@pytest.mark.parametrize(
+    ("clauses", "default", "named"),
+    [
+        ("", "abc", "abc"),
+        ("FROM <urn:g:a>", "a", ""),
+        ("from<urn:g:a>FROM <urn:g:b>", "ab", ""),
+        ("FROM NAMED <urn:g:c>", "", "c"),
+        ("FROM # FROM <urn:g:b>\n g:a FROM NAMED g:b FROM\nNAMED <c>", "a", "bc"),
+    ],
+)
+def test_from_is_honoured(clauses: str, default: str, named: str) -> None:
+    """FROM and FROM NAMED make the dataset, however they are written; without them it is the union of all graphs."""
+    head = "BASE <urn:g:x> PREFIX g: <urn:g:> " if "g:a FROM NAMED" in clauses else ""
+    clauses = clauses.replace("<c>", "<urn:g:c>")
+    for pattern, wanted in (("?s ?p ?from", default), ("GRAPH ?g { ?s ?p ?from }", named)):
+        answer = _graphs().query(f'{head}SELECT ?from {clauses} {{ {pattern} FILTER("FROM <urn:no>" != 1 || true) }}')
+        assert sorted(row[0].value for row in answer.rows if row[0]) == sorted(wanted)
+
+
+def test_a_graph_outside_the_dataset_is_refused() -> None:
+    """FROM a graph that is not there is an error, never an empty answer."""
+    for clause in ("FROM <urn:g:d>", "FROM NAMED <http://localhost:1/>", "FROM <urn:g:a> FROM <file:///etc/passwd>"):
+        with pytest.raises(QueryError, match="is no graph of this dataset"):
+            _graphs().query(f"SELECT * {clause} {{ ?s ?p ?o }}")
+    with pytest.raises(QueryError, match="whole IRI"):
+        _graphs().query("SELECT * FROM <urn:g:\\u0061> {}")
+    with pytest.raises(QueryError, match="does not parse"):
+        _graphs().query("SELECT * FROM g:a {}")
 
 
 def test_an_address_with_a_password_is_refused() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,9 +76,45 @@ class Store(Protocol):
 
 MAX_QUERY = 100_000
 BLANKED = re.compile(
-    r"""("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|<[^<>"{}|^`\\\s]*>|\#[^\n]*)""", re.S
+    r"""("{3}.*?"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|<[^<>"{}|^`\\\s]*>|\#[^\r\n]*)""", re.S
 )
-_REFUSED = re.compile(r"(?<![?$:@.\w-])(SERVICE|INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|COPY|MOVE|ADD)\b(?!\s*:)", re.I)
+_PROLOGUE = re.compile(r"(?:\s|\#[^\r\n]*|BASE\s*<[^<>\s]*>|PREFIX\s*[^\s:<>]*:\s*<[^<>\s]*>)*+", re.I)
+_UPDATE = re.compile(r"(INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|COPY|MOVE|ADD|WITH)(?![\w:.-])", re.I)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))")
+_FROM = re.compile(
+    r"(?<![?$:@\w\\-])FROM\b\s*(NAMED\b)?\s*(<[^<>\"{}|^`\\\s]*>|[^\s<>{}()\[\],;\"'?$*:]*:[^\s<>{}()\[\],;\"'?$*]*)",
+    re.I,
+)
+
+Graphs = tuple[tuple[str, ...], tuple[str, ...]]
+"""The dataset of a query: the graphs merged as its default graph, and its named graphs."""
+
+
+def _unparsable(text: str) -> SyntaxError | None:
+    """Return why the engine's parser refuses a query that leads nowhere outside; None if it takes it."""
+    try:
+        ox.Store().query(text)
+    except SyntaxError as err:
+        return err
+    except (ValueError, RuntimeError, OSError):
+        return None  # parsed, but not for an empty store
+    return None
+
+
+def _misspelt(text: str, word: str) -> str:
+    """Return a query of the same length in which a word is another one, the same everywhere.
+
+    The engine gives no syntax tree, but its parser can be asked: in a literal, comment, IRI or name the change does not
+    matter, as a keyword it leaves a query that does not parse.
+    """
+    last = next((c for c in "xqzjkvwyb" if word[:-1] + c not in text.lower()), "x")
+    change = {word[-1]: last, word[-1].upper(): last.upper()}
+    return re.sub(word, lambda m: m[0][:-1] + change[m[0][-1]], text, flags=re.I | re.A)
+
+
+def _holds(text: str, keyword: str) -> SyntaxError | None:
+    """Return the parser's fault with a query without the keyword; None if it is nowhere a keyword."""
+    return _unparsable(_misspelt(text, keyword)) if keyword in text.lower() else None
 
 
 def refuse_unsafe(text: str) -> None:
@@ -90,17 +127,57 @@ def refuse_unsafe(text: str) -> None:
 
     Examples
     --------
-    >>> refuse_unsafe('SELECT * { ?s ?p "SERVICE" }')
+    >>> refuse_unsafe('PREFIX service: <urn:x> SELECT * { ?s service:y "SERVICE" } # service')
     """
     if len(text) > MAX_QUERY:
         raise QueryError(f"the query has {len(text):,} characters; at most {MAX_QUERY:,} are allowed")
-    if re.search(r"\\[uU][0-9a-fA-F]{4}", text):
-        raise QueryError("the query holds a \\u escape; write the character itself")
-    found = _REFUSED.search(BLANKED.sub(" ", text))
-    if found:
-        raise QueryError(
-            f"{found.group(1).upper()} is refused: the graph is read-only and queries stay on this machine"
-        )
+    # SPARQL 1.1, 19.2: some engines replace escapes before they look for keywords and quotes, others after.
+    spelt_out = _ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)), text)
+    for form in {text, spelt_out}:
+        if first := _UPDATE.match(form, _PROLOGUE.match(form).end()):  # type: ignore[union-attr]  # it matches nothing too
+            raise QueryError(f"{first[1].upper()} is refused: the graph is read-only")
+        if fault := _holds(form, "service"):
+            # Is it SERVICE, or another fault? That parser must not be asked, as it would run what it takes.
+            if form != text or re.search(r"(?<![?$:@\w\\-])SERVICE\b(?!:)", BLANKED.sub(" ", form), re.I):
+                raise QueryError("SERVICE is refused: queries stay on this machine")
+            raise QueryError(f"the query does not parse, or calls SERVICE, which is refused: {fault}")
+
+
+def _dataset(text: str) -> tuple[str, Graphs | None]:
+    """Return a query without its FROM clauses, and the dataset that they describe; None if it has none.
+
+    Raises
+    ------
+    SyntaxError, QueryError
+        If it does not parse, or a clause is written in a way that is not understood.
+    """
+    if not _holds(text, "from"):
+        return text, None
+    blank = BLANKED.sub(lambda m: m[0] if m[0].startswith("<") else " " * len(m[0]), text)
+    prologue = _PROLOGUE.match(text)
+    clauses = list(_FROM.finditer(blank))
+    for clause in reversed(clauses):
+        text = text[: clause.start()] + " " * len(clause[0]) + text[clause.end() :]
+    if _holds(text, "from"):
+        raise _unparsable(text) or QueryError("a FROM clause cannot be read; write FROM <...> with the whole IRI")
+    default: list[str] = []
+    named: list[str] = []
+    for clause in clauses:
+        found = ox.Store().query(f"{prologue[0] if prologue else ''} SELECT (STR({clause[2]}) AS ?iri) {{}}")
+        assert isinstance(found, ox.QuerySolutions)
+        (named if clause[1] else default).extend(solution[0].value for solution in found)
+    return text, (tuple(default), tuple(named))
+
+
+@contextmanager
+def _engine_words() -> Iterator[None]:
+    """Say in our words what the engine finds wrong with a query, be it at once or on the way to a row."""
+    try:
+        yield
+    except SyntaxError as err:
+        raise QueryError(f"the query does not parse: {err}") from err
+    except (ValueError, RuntimeError, OSError) as err:
+        raise QueryError(f"the query cannot be run: {err}") from err
 
 
 def _term(node: object) -> Term | None:
@@ -164,23 +241,43 @@ class EmbeddedStore:
         native.bulk_extend(quads)
         return cls(native)
 
-    def query(self, text: str) -> Answer:
-        """Run a query over the union of all named graphs; see `Store.query`."""
+    @contextmanager
+    def found(
+        self, text: str, graphs: Graphs | None = None
+    ) -> Iterator[ox.QueryBoolean | ox.QueryTriples | ox.QuerySolutions]:
+        """Give the engine's own answer to a query, to be read inside the block.
+
+        Its dataset is the given one, else what its FROM clauses say, else the union of all named graphs.
+
+        Raises
+        ------
+        QueryError
+            If the query is refused, does not parse or run, or asks for a graph that is not there.
+        """
         refuse_unsafe(text)
-        try:
-            got = self.native.query(text, use_default_graph_as_union=True)
-        except SyntaxError as err:
-            raise QueryError(f"the query does not parse: {err}") from err
-        except (ValueError, RuntimeError, OSError) as err:
-            raise QueryError(f"the query cannot be run: {err}") from err
-        if isinstance(got, ox.QueryBoolean):
-            return Answer(boolean=bool(got))
-        if isinstance(got, ox.QueryTriples):
-            lines = sorted({f"{t} ." for t in got})
-            return Answer(triples="".join(line + "\n" for line in lines))
-        columns = tuple(v.value for v in got.variables)
-        rows = tuple(tuple(_term(cell) for cell in solution) for solution in got)
-        return Answer(columns, rows)
+        with _engine_words():
+            text, clauses = _dataset(text)
+            if (graphs := graphs or clauses) is None:
+                yield self.native.query(text, use_default_graph_as_union=True)
+                return
+            default, named = ([ox.NamedNode(g) for g in part] for part in graphs)
+            for graph in default + named:
+                if not self.native.contains_named_graph(graph):
+                    raise QueryError(
+                        f"{graph} is no graph of this dataset; SELECT DISTINCT ?g {{ GRAPH ?g {{ }} }} lists them"
+                    )
+            yield self.native.query(text, default_graph=list(default), named_graphs=list(named))
+
+    def query(self, text: str) -> Answer:
+        """Run a query over the union of all named graphs, or over those that its FROM clauses name; see `Store.query`."""
+        with self.found(text) as got:
+            if isinstance(got, ox.QueryBoolean):
+                return Answer(boolean=bool(got))
+            if isinstance(got, ox.QueryTriples):
+                lines = sorted({f"{t} ." for t in got})
+                return Answer(triples="".join(line + "\n" for line in lines))
+            columns = tuple(v.value for v in got.variables)
+            return Answer(columns, tuple(tuple(_term(cell) for cell in solution) for solution in got))
 
 
 class RemoteStore:

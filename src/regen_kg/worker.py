@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import threading
@@ -20,7 +19,7 @@ import pyoxigraph as ox
 
 from regen_kg.errors import QueryError, StoreError
 from regen_kg.iris import PREFIXES, SD
-from regen_kg.store import BLANKED, EmbeddedStore, refuse_unsafe
+from regen_kg.store import EmbeddedStore, Graphs
 
 # Media type -> name of the format in pyoxigraph, name in the W3C's list of formats; the first is the default.
 TABLES = {
@@ -35,7 +34,6 @@ GRAPHS = {
     "application/ld+json": ("JSON_LD", "JSON-LD"),
     "application/rdf+xml": ("RDF_XML", "RDF_XML"),
 }
-_FROM = re.compile(r"(?<![?$:@.\w-])FROM\b(?!\s*:)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,10 @@ class Limits:
     memory_bytes: int = 2 << 30  # on top of what the loaded graph takes
     query_bytes: int = 100_000
     body_bytes: int = 400_000
+    body_seconds: float = 10.0
     workers: int = 2
-    wait_seconds: float = 5.0
+    wait_seconds: float = 10.0
+    in_flight: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Job:
     """One query, as it goes to a worker; `graphs` is (default, named) where the request or query sets the dataset."""
 
     text: str
-    graphs: tuple[tuple[str, ...], tuple[str, ...]] | None
+    graphs: Graphs | None
     table: str | None
     graph: str | None
 
@@ -145,30 +145,19 @@ def not_acceptable(offered: Iterable[str]) -> Reply:
     )
 
 
-def _answer(native: ox.Store, job: Job, limits: Limits) -> Reply:
+def _answer(store: EmbeddedStore, job: Job, limits: Limits) -> Reply:
     try:
-        refuse_unsafe(job.text)  # here, not in the server: some texts take it long
-        if job.graphs is not None:
-            default, named = ([ox.NamedNode(g) for g in part] for part in job.graphs)
-            found = native.query(job.text, default_graph=list(default), named_graphs=list(named))
-        else:
-            # The union would override FROM without a word, so a query with FROM is run without it.
-            union = not _FROM.search(BLANKED.sub(" ", job.text))
-            found = native.query(job.text, use_default_graph_as_union=union)
-        if isinstance(found, ox.QueryTriples):
-            return _graph(found, job.graph, limits) if job.graph else not_acceptable(GRAPHS)
-        if not job.table:
-            return not_acceptable(TABLES)
-        if isinstance(found, ox.QueryBoolean):
-            body = found.serialize(format=getattr(ox.QueryResultsFormat, TABLES[job.table][0])) or b""
-            return Reply(200, job.table, body)
-        return _table(found, job.table, limits)
+        with store.found(job.text, job.graphs) as found:
+            if isinstance(found, ox.QueryTriples):
+                return _graph(found, job.graph, limits) if job.graph else not_acceptable(GRAPHS)
+            if not job.table:
+                return not_acceptable(TABLES)
+            if isinstance(found, ox.QueryBoolean):
+                body = found.serialize(format=getattr(ox.QueryResultsFormat, TABLES[job.table][0])) or b""
+                return Reply(200, job.table, body)
+            return _table(found, job.table, limits)
     except QueryError as err:
         return in_words(400, str(err))
-    except SyntaxError as err:
-        return in_words(400, f"the query does not parse: {err}")
-    except (ValueError, RuntimeError, OSError) as err:
-        return in_words(400, f"the query cannot be run: {err}")
 
 
 def _confine(memory: int) -> None:
@@ -197,16 +186,16 @@ def _work(pipe: connection.Connection, nquads: str, limits: Limits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_server, daemon=True).start()
     try:
-        native = EmbeddedStore.open(Path(nquads)).native
+        store = EmbeddedStore.open(Path(nquads))
     except StoreError as err:
         pipe.send(str(err))
         return
-    _answer(native, Job("ASK {}", None, next(iter(TABLES)), None), limits)
+    _answer(store, Job("ASK {}", None, next(iter(TABLES)), None), limits)
     _confine(limits.memory_bytes)
     pipe.send("")
     while True:
         try:
-            pipe.send(_answer(native, pipe.recv(), limits))
+            pipe.send(_answer(store, pipe.recv(), limits))
         except MemoryError:
             os._exit(1)
         except (EOFError, OSError):
@@ -234,6 +223,7 @@ class Worker:
         self.nquads = nquads
         self.limits = limits
         self.closed = False
+        self.restarts = 0
         self._start()
 
     def _start(self) -> None:
@@ -263,6 +253,15 @@ class Worker:
             self._replace()
             raise StoreError(said)
         self.ready = True
+        self.size = self._resident()
+
+    def _resident(self) -> int:
+        """Return the bytes that the process holds; 0 where the system does not tell."""
+        try:
+            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def query(self, job: Job) -> Reply:
         """Answer a job within the limits."""
@@ -274,6 +273,8 @@ class Worker:
             self.pipe.send(job)
             if self.pipe.poll(self.limits.seconds):
                 reply: Reply = self.pipe.recv()
+                if self._resident() - self.size > self.limits.memory_bytes // 8:
+                    self._replace()  # freed memory may stay with the process; ending it gives it back
                 return reply
             why = (
                 f"the query took longer than {self.limits.seconds:g} seconds and was stopped; narrow it or add a LIMIT"
@@ -288,6 +289,7 @@ class Worker:
         self.process.join()
         self.pipe.close()
         if not self.closed:
+            self.restarts += 1
             self._start()
 
     def close(self) -> None:
