@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from conftest import ROOT
+from conftest import load_benchmark
 from regen_kg import analysis, build, charting, queries, validation
 from regen_kg.layout import ontology_dir
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import Terms
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-synthesise = _load("synthesise").synthesise
+synthesise = load_benchmark("synthesise").synthesise
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:

@@ -94,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = sub.add_parser("serve", parents=[charted], help="answer SPARQL 1.1 at /sparql, on this machine only")
     serve.add_argument("--port", type=int, default=7878)
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at; another than this machine's own opens it to others"
+    )
 
     link = sub.add_parser("link", help="work on links to other ontologies")
     steps = link.add_subparsers(dest="step", required=True, metavar="STEP")
@@ -158,22 +161,10 @@ def _write_rows(columns: Sequence[str], rows: Sequence[dict[str, str]], form: st
 
         return csv_text(columns, rows)
     if form == "ttl":
-        return _result_set(columns, rows)
+        from regen_kg.queries import result_set
+
+        return result_set(columns, rows)
     return _table(columns, rows)
-
-
-def _result_set(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
-    """Write rows as a DAWG result set, the RDF form of a SELECT answer."""
-    from pyoxigraph import Literal
-
-    rs = "http://www.w3.org/2001/sw/DataAccess/tests/result-set#"
-    lines = [f"@prefix rs: <{rs}> .", "", "[] a rs:ResultSet ;"]
-    lines += [f"  rs:resultVariable {Literal(c)} ;" for c in columns]
-    for row in rows:
-        bindings = " , ".join(f"[ rs:variable {Literal(c)} ; rs:value {Literal(row[c])} ]" for c in columns if row[c])
-        lines.append(f"  rs:solution [ rs:binding {bindings} ] ;" if bindings else "  rs:solution [] ;")
-    lines[-1] = lines[-1].removesuffix(" ;") + " ."
-    return "\n".join(lines) + "\n"
 
 
 def _path(text: str | None) -> Path | None:
@@ -311,19 +302,16 @@ def _gap(args: argparse.Namespace) -> int:
 
 def _explore(args: argparse.Namespace) -> int:
     import os
-    import socket
     import subprocess
     import time
     import urllib.request
     import webbrowser
 
-    from regen_kg import build, layout
+    from regen_kg import build, endpoint, layout
 
     if args.export:
         return _export(args)
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", args.port)) == 0:
-            raise InputError(f"port {args.port} is taken by another program; give a free one with --port")
+    endpoint.listen(args.port).close()  # says in words why it cannot be had
     if args.endpoint:
         from regen_kg.explorer.data import remote_build
 
@@ -386,9 +374,8 @@ def _export(args: argparse.Namespace) -> int:
 def _serve(args: argparse.Namespace) -> int:
     from regen_kg import build, endpoint
 
-    with endpoint.listen(args.port) as taken:
-        made = build.current(_path(args.charted), _say)
-        endpoint.run(made.dataset(), taken, _say)
+    with endpoint.listen(args.port, args.host) as taken:
+        endpoint.run(build.current(_path(args.charted), _say), taken, _say)
     return 0
 
 

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -262,3 +262,17 @@ def plain_rows(answer: Answer, columns: Iterable[str]) -> list[dict[str, str]]:
             cells[column] = term.text() if term else ""
         out.append(cells)
     return out
+
+
+def result_set(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """Write rows as a DAWG result set, the RDF form of a SELECT answer."""
+    rs = "http://www.w3.org/2001/sw/DataAccess/tests/result-set#"
+    lines = [f"@prefix rs: <{rs}> .", "", "[] a rs:ResultSet ;"]
+    lines += [f"  rs:resultVariable {ox.Literal(c)} ;" for c in columns]
+    for row in rows:
+        bindings = " , ".join(
+            f"[ rs:variable {ox.Literal(c)} ; rs:value {ox.Literal(row[c])} ]" for c in columns if row[c]
+        )
+        lines.append(f"  rs:solution [ rs:binding {bindings} ] ;" if bindings else "  rs:solution [] ;")
+    lines[-1] = lines[-1].removesuffix(" ;") + " ."
+    return "\n".join(lines) + "\n"
