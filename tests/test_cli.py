@@ -19,7 +19,7 @@ from regen_kg import build, cli, layout, queries, reasoning, validation
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
 
-COMMANDS = ["build", "validate", "query", "sparql", "gap", "explore", "serve", "link", "info"]
+COMMANDS = ["build", "validate", "query", "sparql", "gap", "verify", "explore", "serve", "link", "info"]
 
 
 @pytest.fixture
@@ -134,6 +134,12 @@ def test_every_saved_question_is_listed_and_runs(run) -> None:
         (("query",), "give the name of a saved question"),
         (("query", "gap-matrx"), 'nearest: "gap-matrix"'),
         (("query", "../reports"), "no saved query"),
+        (("query", "--list", "--receipt", "r.json"), "--list answers no question"),
+        (("query", "reports", "--include-noted"), "--include-noted is for direction-mix, effect-sizes"),
+        (("query", "effect-sizes", "--include-noted", "--param", "include_noted=false"), "contradict each other"),
+        (("query", "reports", "--receipt", "/nowhere/r.json"), "cannot be written"),
+        (("verify", "/nowhere/r.json"), "cannot be read"),
+        (("verify", str(CHARTED / "reports.csv")), "is no JSON"),
         (("query", "results", "--param", "reprt=guney-2015"), 'no parameter "reprt"; it has '),
         (("query", "results", "--param", "report=guney-2051"), 'nearest: "guney-2015"'),
         (("query", "results", "--param", "report"), "should be NAME=VALUE"),
@@ -184,6 +190,37 @@ def test_sparql_answers_of_each_kind(run, tmp_path: Path) -> None:
         run("sparql", "-f", tmp_path / "q.rq", "--charted", CHARTED, "--format", "json")[1]
         == '[\n {\n  "two": "2"\n }\n]\n'
     )
+
+
+def test_a_receipt_is_written_and_verified(run, tmp_path: Path) -> None:
+    """A question writes its receipt and answers as without one; verify gives 0, and 1 with what differs once it is altered."""
+    file = tmp_path / "receipt.json"
+    question = ("query", "results", "--param", "report=paget-2023")
+    plain, with_ = run(*question), run(*question, "--receipt", str(file))
+    assert plain == with_
+    assert "  grave      2: paget-2023-lost-sign, paget-2023-worse-not-equal" in plain[2]
+    code, out, _ = run("verify", str(file))
+    assert (code, out.splitlines()[-1]) == (0, "all as the receipt says")
+    text = file.read_text("utf-8")
+    file.write_text(text.replace('"0.97"', '"0.79"') if '"0.97"' in text else text.replace('"4"', '"5"', 1), "utf-8")
+    code, out, _ = run("verify", str(file), "--format", "json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["same"] is False
+    assert {"receipt", "answer"} <= {p["part"] for p in found["parts"] if p["differs"]}
+    code, _, _ = run("sparql", "ASK { ?s ?p ?o }", "--receipt", str(file))
+    assert (code, run("verify", str(file))[0]) == (0, 0)
+
+
+def test_noted_values_can_be_kept(run) -> None:
+    """--include-noted is the parameter include_noted=true, and only questions that leave something out take it."""
+    one = run("query", "effect-sizes", "--include-noted", "--format", "json")
+    other = run("query", "effect-sizes", "--param", "include_noted=true", "--format", "json")
+    without = run("query", "effect-sizes", "--format", "json")
+    assert one == other
+    assert one[1] != without[1]
+    assert "leave out values under" in without[2]
+    assert "hold values under" in one[2]
 
 
 def test_csv_holds_no_formula(run) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regen_kg import __version__
-from regen_kg.errors import InputError, QueryError, RegenKGError
+from regen_kg.errors import InputError, QueryError, ReceiptError, RegenKGError
 from regen_kg.store import RemoteStore, Store, refuse_unsafe
 
 if TYPE_CHECKING:
     from regen_kg.build import Build
     from regen_kg.links import Mapping
     from regen_kg.ontologies import Copy
+    from regen_kg.queries import SavedQuery
     from regen_kg.terms import Term, Terms
 
 _FORMATS = ("table", "csv", "json", "ttl")
@@ -52,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("--format", choices=_FORMATS, default="table")
     query.add_argument("--endpoint", metavar="URL", help="ask a SPARQL endpoint instead of the local build")
     query.add_argument("--list", action="store_true", help="list the saved questions")
+    query.add_argument(
+        "--include-noted",
+        action="store_true",
+        help="keep values under a grave note, which effect sizes and mixes leave out",
+    )
+    query.add_argument("--receipt", metavar="FILE", help="write what it takes to check the answer: see verify")
 
     sparql = sub.add_parser("sparql", parents=[charted], help="run a SPARQL query")
     sparql.add_argument("query", nargs="?", metavar="QUERY")
@@ -65,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         help="add the local copy of this ontology, e.g. mondo",
     )
     sparql.add_argument("--format", choices=_FORMATS, default="table")
+    sparql.add_argument("--receipt", metavar="FILE", help="write what it takes to check the answer: see verify")
     sparql.add_argument(
         "--explain",
         action="store_true",
@@ -81,6 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     gap.add_argument("gap", metavar="ID", help="as in the column gap of: regen-kg query evidence-gaps")
     gap.add_argument("--endpoint", metavar="URL", help="ask a SPARQL endpoint instead of the local build")
     gap.add_argument("--format", choices=("text", "json"), default="text")
+
+    verify = sub.add_parser(
+        "verify",
+        parents=[charted],
+        help="ask the question of a receipt again and say what differs",
+        description="Replay a receipt against the present build: its question, answer, charted rows and quality notes. "
+        "Exit code 0 if all is as the receipt says, 1 if anything differs, 2 if it is no receipt.",
+    )
+    verify.add_argument("receipt", metavar="RECEIPT", help="a file that --receipt wrote")
+    verify.add_argument("--endpoint", metavar="URL", help="ask a SPARQL endpoint instead of the local build")
+    verify.add_argument("--format", choices=("text", "json"), default="text")
 
     explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
     explore.add_argument("--port", type=int, default=8501)
@@ -215,23 +234,95 @@ def _query(args: argparse.Namespace) -> int:
     if args.list or not args.name:
         if not args.list:
             raise QueryError("give the name of a saved question, or --list")
+        if args.receipt or args.include_noted:
+            raise QueryError("--list answers no question; leave out --receipt and --include-noted")
         for saved in queries.load_all().values():
             parameters = "".join(f" [{p.name}]" for p in saved.parameters)
             print(f"{saved.name}{parameters}\n    {saved.summary}")
         return 0
     saved = queries.get(args.name)
     values = _parameters(args.param)
+    if args.include_noted:
+        _include_noted(saved, values)
     saved.bind(values)
-    if args.endpoint:
-        rows = queries.run(RemoteStore(args.endpoint), saved, values)
-    else:
-        rows = queries.run(_current(args).store_for(saved, values), saved, values)
-        if "external" in saved.tags:
-            _say_what_is_held(values.get("object", "").partition(":")[0])
+    if args.receipt and "external" in saved.tags:
+        raise QueryError(
+            f"query {saved.name} also asks local copies of other ontologies, which no build holds; a receipt could not be checked"
+        )
+    store, content = _store(args, saved, values)
+    rows = queries.run(store, saved, values)
+    if "external" in saved.tags and not args.endpoint:
+        _say_what_is_held(values.get("object", "").partition(":")[0])
+    if args.receipt:
+        rows = _receipt(args.receipt, store, saved.text, content, saved.name, values) or []
     sys.stdout.write(_write_rows(saved.columns, rows, args.format))
     if not rows:
         _say(f"no rows: {saved.empty}")
+        return 0
+    from regen_kg.analysis.noted import noted
+
+    sys.stdout.flush()
+    for line in noted(store, saved, rows, values).lines():
+        _say(line)
     return 0
+
+
+def _include_noted(saved: SavedQuery, values: dict[str, str]) -> None:
+    from regen_kg import queries
+    from regen_kg.analysis.noted import INCLUDE
+
+    able = [q.name for q in queries.load_all().values() if any(p.name == INCLUDE for p in q.parameters)]
+    if saved.name not in able:
+        raise QueryError(f"query {saved.name} leaves nothing out for a note; --include-noted is for {', '.join(able)}")
+    if values.setdefault(INCLUDE, "true") != "true":
+        raise QueryError(f"--include-noted and --param {INCLUDE}={values[INCLUDE]} contradict each other")
+
+
+def _receipt(
+    file: str, store: Store, text: str, content: str, name: str = "", values: dict[str, str] | None = None
+) -> list[dict[str, str]] | None:
+    """Write a receipt; return the rows that it holds, if it is of a SELECT."""
+    from regen_kg.analysis import receipts
+
+    asked = receipts.Asked(text, name, tuple(sorted((values or {}).items())))
+    made = receipts.receipt(store, asked, content)
+    try:
+        Path(file).write_text(receipts.receipt_text(made), "utf-8", newline="\n")
+    except OSError as err:
+        raise ReceiptError(f"{file}: cannot be written ({err.strerror}); give another file to --receipt") from err
+    return [dict(zip(made["columns"], row, strict=True)) for row in made["answer"]] if made["columns"] else None
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from regen_kg.analysis import receipts
+
+    try:
+        text = Path(args.receipt).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise ReceiptError(f"{args.receipt}: cannot be read ({err})") from err
+    given = receipts.read_receipt(text, args.receipt)
+    refuse_unsafe(given["question"]["text"])
+    store, content = _store(args)
+    checks = receipts.verify(store, given, content)
+    bad = [c.part for c in checks if c.differs]
+    if args.format == "json":
+        found = [{"part": c.part, "differs": list(c.differs), "not_compared": c.not_compared} for c in checks]
+        print(json.dumps({"same": not bad, "parts": found}, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(line for c in checks for line in c.lines()))
+        print(f"differs: {', '.join(bad)}" if bad else "all as the receipt says")
+    return 1 if bad else 0
+
+
+def _store(
+    args: argparse.Namespace, saved: SavedQuery | None = None, values: dict[str, str] | None = None
+) -> tuple[Store, str]:
+    """Return the store that a question is put to, and the hash of the dataset's file, if it is at hand."""
+    if args.endpoint:
+        return RemoteStore(args.endpoint), ""
+    made = _current(args)
+    store = made.store_for(saved, values or {}) if saved else made.store()
+    return store, made.manifest["files"]["regen-kg.nq"]
 
 
 def _say_what_is_held(prefix: str) -> None:
@@ -264,18 +355,18 @@ def _sparql(args: argparse.Namespace) -> int:
     refuse_unsafe(text)
     if args.endpoint and args.copies:
         raise QueryError("--with adds a local copy to the local build; leave it out with --endpoint")
-    store: Store
-    if args.copies:
-        store = _current(args).store_with(args.copies)
-    else:
-        store = RemoteStore(args.endpoint) if args.endpoint else _open(args)
+    if args.receipt and args.copies:
+        raise QueryError("no build holds what --with adds, so a receipt could not be checked; leave out one of them")
+    store, content = (_current(args).store_with(args.copies), "") if args.copies else _store(args)
     if args.explain:
         from regen_kg.analysis.explain import explain
 
-        if args.format != "table":
-            raise QueryError("--explain answers in words; leave out --format")
+        if args.format != "table" or args.receipt:
+            raise QueryError("--explain answers in words; leave out --format and --receipt")
         print("\n".join(explain(store, text).lines()))
         return 0
+    if args.receipt:
+        _receipt(args.receipt, store, text, content)
     answer = store.query(text)
     if answer.boolean is not None:
         print("true" if answer.boolean else "false")
@@ -592,7 +683,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     commands = {
         "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "gap": _gap, "explore": _explore,
-        "serve": _serve, "link": _link, "info": _info,
+        "serve": _serve, "link": _link, "info": _info, "verify": _verify,
     }  # fmt: skip
     try:
         return commands[args.command](args)

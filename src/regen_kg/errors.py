@@ -6,7 +6,8 @@ RegenKGError
  │    ├── TermError      term tables of the ontology
  │    ├── QueryError     a query, its name or its parameters
  │    ├── BuildError     a build that cannot be made or opened
- │    └── OntologyError  a file, address or copy of another ontology that cannot be used
+ │    ├── OntologyError  a file, address or copy of another ontology that cannot be used
+ │    └── ReceiptError   a receipt that cannot be written, read or replayed
  ├── StoreError          an engine or endpoint that does not answer
  └── ReasoningError      the ontology or the data contradict themselves
 """
@@ -50,6 +51,10 @@ class BuildError(InputError):
 
 class OntologyError(InputError):
     """A file, address or local copy of another ontology that cannot be used."""
+
+
+class ReceiptError(InputError):
+    """A receipt of an answer that cannot be written, read or replayed."""
 
 
 class StoreError(RegenKGError):

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class SavedQuery:
-    """One question: its text, header and columns; `lists` names the columns whose cells are lists."""
+    """One question: its text, header and columns; `lists` names the columns whose cells are lists.
+
+    `rests` is a pattern that finds, for the columns it names, what a row counts where the query's own pattern hides it.
+    """
 
     name: str
     text: str
@@ -42,6 +45,7 @@ class SavedQuery:
     lists: frozenset[str]
     empty: str
     tags: tuple[str, ...]
+    rests: str = ""
 
     def bind(self, values: Mapping[str, str]) -> str:
         """Return the query with parameters set, each as a serialised term, never as pasted text.
@@ -99,6 +103,7 @@ def parse(name: str, text: str) -> SavedQuery:
         frozenset(c.removesuffix("[]") for c in raw if c.endswith("[]")),
         heads["empty"][0],
         tuple(t.strip() for t in heads["tags"][0].split(",")),
+        " ".join(heads.get("rests", [])),
     )
 
 
@@ -136,6 +141,7 @@ def known_values(store: Store, parameter: str) -> list[str]:
         "type": "?x rdfs:subClassOf rkg:EvidenceGap ; skos:notation ?v",
         "placement": 'VALUES ?v { "population" "charted" }',
         "axis": 'VALUES ?v { "technology" "disease" }',
+        "include_noted": 'VALUES ?v { "false" "true" }',
     }
     if parameter not in patterns:
         return []
@@ -150,6 +156,11 @@ def known_values(store: Store, parameter: str) -> list[str]:
 
 def _sorted_list(text: str) -> str:
     return "|".join(sorted(set(text.split("|")))) if text else text
+
+
+def listed_rows(answer: Answer, columns: Iterable[str], lists: Container[str]) -> list[dict[str, str]]:
+    """Return an answer's rows as text, by column, with the members of each list sorted."""
+    return [{c: (_sorted_list(v) if c in lists else v) for c, v in row.items()} for row in plain_rows(answer, columns)]
 
 
 def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None) -> list[dict[str, str]]:
@@ -184,11 +195,7 @@ def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None
             near = difflib.get_close_matches(value, known, n=1, cutoff=0.3)
             hint = f'; nearest: "{near[0]}"' if near else ""
             raise QueryError(f'parameter {name}: "{value}" is not known{hint}')
-    answer = store.query(text)
-    return [
-        {c: (_sorted_list(v) if c in query.lists else v) for c, v in row.items()}
-        for row in plain_rows(answer, query.columns)
-    ]
+    return listed_rows(store.query(text), query.columns, query.lists)
 
 
 # A parameter picks rows by the column of its name; these by another.
