@@ -233,6 +233,24 @@ def test_saved_question(open_page, store):
     assert 'VALUES ?severity { "grave" }' in on_screen(at)
 
 
+NOTED = [
+    ("gap_map", {"technology": "platelet-rich-plasma", "disease": "ankle-osteoarthritis"}, ""),
+    ("conflicts", {}, "conflicts"),
+    ("directions", {"technology": "platelet-rich-plasma"}, ""),
+    ("quality", {}, "effect-sizes"),
+]
+
+
+@pytest.mark.parametrize(("page", "query", "question"), NOTED, ids=[n[0] for n in NOTED])
+def test_pages_say_what_rests_on_noted_cells(open_page, store, page, query, question):
+    """A page that aggregates says how many of its rows rest on noted cells, with the grave notes by name."""
+    said = on_screen(open_page(page, **query))
+    assert re.search(r"\d+ of \d+ rows rest on noted cells; without those under a grave note: \d+ rows", said)
+    assert re.search(r"▲ grave \d+: [a-z0-9-]+", said)
+    if question:
+        assert data.noted_lines(store, question, data.ask(store, question))[0] in said
+
+
 @pytest.mark.parametrize("name", sorted(data.queries.load_all()))
 def test_every_saved_question_opens(open_page, name):
     """Every saved question can be asked from its address."""

@@ -13,7 +13,8 @@ import pytest
 from conftest import CHARTED, change, read, write
 from regen_kg import queries
 from regen_kg.analysis import noted, receipts
-from regen_kg.analysis.receipts import Asked, read_receipt, receipt, receipt_text, verify
+from regen_kg.analysis.receipts import read_receipt, receipt, receipt_text, verify
+from regen_kg.analysis.sources import INFERRED, Asked
 from regen_kg.errors import QueryError, ReceiptError
 from regen_kg.store import EmbeddedStore
 from test_analysis import ask, light_store
@@ -91,6 +92,14 @@ def test_a_cell_rests_on_the_notes_of_its_reports(store: EmbeddedStore, placemen
     assert {t for t, _ in cells} == {"adipose-derived-stromal-cells"}
 
 
+def test_a_term_rests_on_the_notes_of_its_reports(store: EmbeddedStore) -> None:
+    """In the roll-up a note on a report is behind the terms it is charted with and those above, and behind no other."""
+    rows = ask(store, "roll-up")
+    terms = {rows[i]["term"] for i in behind(store, "roll-up")["natali-2021-product"]}
+    assert {"adipose-derived-stromal-cells", "ankle-osteoarthritis"} <= terms
+    assert not {"plantar-fasciitis", "platelet-rich-plasma"} & terms
+
+
 def test_each_account_of_the_flow_has_its_notes(store: EmbeddedStore) -> None:
     """A note on the figure is behind the figure's steps only."""
     rows = ask(store, "study-flow")
@@ -102,7 +111,14 @@ def test_each_account_of_the_flow_has_its_notes(store: EmbeddedStore) -> None:
 def test_every_question_is_asked_of_its_notes(store: EmbeddedStore) -> None:
     """Notes stand behind every question on evidence; none behind those on notes and on other ontologies."""
     silent = {n for n in queries.load_all() if not behind(store, n)}
-    assert silent == {"mappings", "near-misses", "unmapped", "by-external-term", "note-targets", "quality-notes"}
+    assert silent == {
+        "mappings",
+        "near-misses",
+        "unmapped",
+        "by-external-term",
+        "note-targets",
+        "quality-notes",
+    }  # light_store maps nothing
 
 
 def test_counts_stay(store: EmbeddedStore) -> None:
@@ -197,7 +213,7 @@ def test_a_receipt_verifies(store: EmbeddedStore, name: str) -> None:
 
 
 # An absence has no charted row, and mappings are no charted evidence.
-WITHOUT_SOURCES = {"evidence-gaps", "mappings", "near-misses", "unmapped", "by-external-term"}
+WITHOUT_SOURCES = {"evidence-gaps", "gap-reasons", "mappings", "near-misses", "unmapped", "by-external-term"}
 
 
 @pytest.mark.parametrize("name", sorted(set(queries.load_all()) - WITHOUT_SOURCES))
@@ -371,7 +387,7 @@ def test_only_what_the_build_adds_is_left_out_of_a_rows_hash(review: EmbeddedSto
         "GRAPH ?g { ?x ?p ?o } GRAPH ?h { ?x rkg:chartedRow ?row } }"
     )
     said = {row[0].value for row in found.rows if row[0]}
-    assert said == receipts.INFERRED
+    assert said == INFERRED
 
 
 def test_a_free_query_has_its_receipt(store: EmbeddedStore) -> None:

@@ -262,7 +262,7 @@ def _query(args: argparse.Namespace) -> int:
     from regen_kg.analysis.noted import noted
 
     sys.stdout.flush()
-    for line in noted(store, saved, rows, values).lines():
+    for line in noted(store, saved, rows, values).lines(" (--include-noted)"):
         _say(line)
     return 0
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from regen_kg import queries
+from regen_kg.analysis.sources import Asked, rests_on
 from regen_kg.iris import PREFIXES
 from regen_kg.store import Store
 
@@ -19,6 +20,7 @@ _SHOWN = 6  # slugs in one line
 # Questions whose rows name reports and no place: the question that says where what they rest on is printed.
 _PRINTED = {
     "arm-sums": "arms",
+    "conflict-explanations": "directions",
     "conflicts": "directions",
     "direction-mix": "directions",
     "head-to-head": "directions",
@@ -54,8 +56,11 @@ class Noted:
         """Return how many rows rest on a note, or on one of these severities."""
         return len({i for b in self.behind if not severities or b.severity in severities for i in b.rows})
 
-    def lines(self) -> list[str]:
-        """Say it: how many rows, then the notes of each severity; nothing where no row rests on a note."""
+    def lines(self, how: str = "") -> list[str]:
+        """Say it: how many rows, then the notes of each severity; nothing where no row rests on a note.
+
+        `how` says how to keep what is left out, where one can.
+        """
         out = []
         if self.behind:
             here, grave = self.resting(), self.resting("grave")
@@ -75,7 +80,7 @@ class Noted:
             if self.included:
                 out.append(f"{of} hold values under {notes}; they are left out unless you include them")
             else:
-                out.append(f"{of} leave out values under {notes}; with them (--include-noted) these rows change")
+                out.append(f"{of} leave out values under {notes}; with them{how} these rows change")
         return out
 
 
@@ -157,7 +162,7 @@ def notes_behind(
     A row that names results rests on the notes that touch them. A row that names reports rests on the notes that touch one
     of them at a place that the row is read from, or at the whole that such a place is part of; if the row names an outcome
     measure or domain, a note that names results counts only if one of them is on it. A row that counts a cell of technology,
-    disease or outcome rests on the notes on the results or reports that it counts. A step of the study flow rests on the
+    disease or outcome, or a term of a hierarchy, rests on the notes on the results or reports that it counts. A step of the study flow rests on the
     notes on its account.
 
     Parameters
@@ -182,7 +187,17 @@ def notes_behind(
     columns = query.columns
     results = [c for c in ("result", "rests_on") if c in columns]
     reports = [c for c in columns if c in ("report", "report_a", "report_b") or (c == "reports" and c in query.lists)]
-    cells = {} if results or reports else _cells(store, query, values or {})
+    if "conflict" in columns and not reports:  # the pair stands in the question that lists the conflicts
+        pairs = {r["conflict"]: r for r in _ask(store, "conflicts")}
+        rows = [{**pairs.get(row["conflict"], {}), **row} for row in rows]
+        reports = ["report_a", "report_b"]
+    apart = not (results or reports)
+    in_cells = apart and bool({"technology", "disease", "outcome_measure", "outcome_domain"} & {*columns})
+    cells = _cells(store, query, values or {}) if in_cells else {}
+    things: list[list[str]] = []
+    if apart and not in_cells and query.rests:
+        asked = Asked(query.text, query.name, tuple(sorted((values or {}).items())))
+        things = rests_on(store, asked, columns, [[row[c] for c in columns] for row in rows])
     printed: dict[str, list[str]] = defaultdict(list)
     if query.name in _PRINTED:
         for at in _ask(store, _PRINTED[query.name]):
@@ -195,7 +210,7 @@ def notes_behind(
             keys = [k for c in results for k in _items(row[c])]
             mine = {n for k in keys for n in notes.of_result.get(k, ())}
         elif reports:
-            named = {r for c in reports for r in _items(row[c])}
+            named = {r for c in reports for r in _items(row.get(c, ""))}
             places = _items(row.get("source", "")) or [p for r in named for p in printed.get(r, ())]
             mine = {n for r in named for n in notes.of_report.get(r, ())}
             mine = set(notes.at(mine, places)) if places else mine
@@ -204,6 +219,8 @@ def notes_behind(
             mine |= set(_items(row.get("left_out_noted", "")))
         elif "account" in columns:
             mine = set(notes.at(notes.of_none, [_ACCOUNTS[row["account"]]])) if row["account"] in _ACCOUNTS else set()
+        elif things:
+            mine = {n for t in things[i] for n in notes.of_report.get(t.removeprefix("report/"), ())}
         else:
             on = row.get("outcome_domain") or row.get("outcome_measure") or ""
             counted = cells.get((row.get("technology", ""), row.get("disease", ""), on), set())

@@ -5,29 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from regen_kg import __version__, queries
 from regen_kg.analysis.noted import Behind, notes_behind
-from regen_kg.analysis.patterns import projected, tokens
+from regen_kg.analysis.patterns import tokens
+from regen_kg.analysis.sources import Asked, rests_on, sources
 from regen_kg.errors import QueryError, ReceiptError
-from regen_kg.iris import BASE, DCTERMS, ID, RDF, RKG
-from regen_kg.store import Answer, Store, Term
+from regen_kg.iris import BASE, DCTERMS
+from regen_kg.store import Store
 
 FORM = 1
 _KEYS = frozenset((
     "receipt", "package", "build", "question", "columns", "answer", "rests_on", "sources", "notes", "sha256",
 ))  # fmt: skip
-_MOST = 200_000  # solutions that the sources of an answer are looked up in
-_CHUNK = 500
 _FEW = 5
-# What the build adds to a charted thing; all else that a thing says of itself stands in its charted row.
-INFERRED = frozenset((
-    RDF + "type", RKG + "computedDirection", RKG + "computedDirectionBasis", RKG + "directionAgrees", RKG + "onDomain", RKG + "restsOn",
-))  # fmt: skip
 _CHANGING = re.compile(r"(?<![?$:\w])(RAND|NOW|UUID|STRUUID|BNODE)\s*\(", re.I)
 
 
@@ -48,24 +43,6 @@ class Check:
         return [f"{self.part:<9} differs: {self.differs[0]}", *(f"{'':<19}{line}" for line in self.differs[1:])]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question as it was put: the name of a saved one (or none), its text, and its parameters."""
-
-    text: str
-    name: str = ""
-    parameters: tuple[tuple[str, str], ...] = ()
-
-    def saved(self) -> queries.SavedQuery | None:
-        """Return the saved question that the text is."""
-        return queries.parse(self.name, self.text) if self.name else None
-
-    def bound(self) -> str:
-        """Return what the engine is asked."""
-        saved = self.saved()
-        return saved.bind(dict(self.parameters)) if saved else self.text
-
-
 def _seal(content: Mapping[str, Any]) -> str:
     text = json.dumps({k: v for k, v in content.items() if k != "sha256"}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -74,117 +51,6 @@ def _seal(content: Mapping[str, Any]) -> str:
 def _build(store: Store) -> str:
     rows = store.query(f"SELECT ?h {{ <{BASE}dataset> <{DCTERMS}identifier> ?h }}").rows
     return rows[0][0].value if rows and rows[0][0] else ""
-
-
-def _outer(text: str) -> tuple[str, str, str, str]:
-    """Split a SELECT into prologue, head, dataset clauses and group (braces included); what follows is left out."""
-    listed = tokens(text)
-    first = next(i for i, t in enumerate(listed) if t.word() == "SELECT")
-    depth, brackets, opened, dataset = 0, 0, None, None
-    for token in listed[first:]:
-        brackets += {"(": 1, ")": -1}.get(token.text, 0)
-        if not depth and not brackets and dataset is None and token.word() in ("FROM", "WHERE"):
-            dataset = token.start
-        if token.text == "{":
-            if not depth and not brackets:  # else the group of an EXISTS in the head
-                opened = token.start
-            depth += 1
-        elif token.text == "}":
-            depth -= 1
-            if not depth and opened is not None:
-                start = listed[first].start
-                head = text[start : min(opened, dataset if dataset is not None else opened)]
-                between = text[dataset:opened] if dataset is not None else ""
-                return text[:start], head, re.sub(r"\bWHERE\s*$", "", between, flags=re.I), text[opened : token.end]
-    raise QueryError("the query has no group in braces; its sources cannot be looked up")
-
-
-def _bindings(store: Store, asked: Asked) -> Iterator[tuple[tuple[str, ...], Answer]]:
-    """Yield what the pattern of a query binds, apart from its projection: the columns that are shared, and the answer."""
-    prologue, head, dataset, group = _outer(asked.bound())
-    saved = asked.saved()
-    groups = [group]
-    if saved and saved.rests:
-        bound = queries.parse(asked.name, asked.bound())
-        groups.append(f"{{ {bound.rests} }}")
-    shown = projected(head)
-    for pattern in groups:
-        answer = store.query(f"{prologue}SELECT DISTINCT * {dataset}{pattern} LIMIT {_MOST + 1}")
-        if len(answer.rows) > _MOST:
-            raise ReceiptError(f"the answer rests on more than {_MOST:,} solutions; ask for fewer, then take a receipt")
-        yield tuple(c for c in answer.columns if c in shown or "*" in head), answer
-
-
-def _origins(store: Store, iris: Iterable[str]) -> dict[str, list[str]]:
-    """Return the charted things that each of some IRIs is, or rests on where it is computed."""
-    wanted = sorted(iris)
-    out: dict[str, list[str]] = defaultdict(list)
-    for at in range(0, len(wanted), _CHUNK):
-        values = " ".join(f"<{i}>" for i in wanted[at : at + _CHUNK])
-        own = f"SELECT ?x {{ VALUES ?x {{ {values} }} ?x <{RKG}chartedRow> ?row }}"
-        for row in store.query(own).rows:
-            if row[0]:
-                out[row[0].value].append(row[0].value)
-        rest = f"SELECT ?x ?y {{ VALUES ?x {{ {values} }} ?x <{RKG}restsOn>|<{RKG}betweenDirection> ?y . ?y <{RKG}chartedRow> ?row }}"
-        for row in store.query(rest).rows:
-            if row[0] and row[1] and row[1].value not in out[row[0].value] and row[0].value not in out[row[0].value]:
-                out[row[0].value].append(row[1].value)
-    return out
-
-
-def _text(term: Term | None) -> str:
-    return term.text() if term else ""
-
-
-def _rests_on(store: Store, asked: Asked, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return, for each row, the charted things that it rests on, as what stands behind `id/` in their IRIs."""
-    saved = asked.saved()
-    lists = saved.lists if saved else frozenset()
-    found: list[tuple[tuple[int, ...], dict[tuple[str, ...], set[str]]]] = []
-    iris: set[str] = set()
-    for shared, answer in _bindings(store, asked):
-        places = [c for c in shared if c in columns]
-        texts = queries.listed_rows(answer, places, lists)
-        by_row: dict[tuple[str, ...], set[str]] = defaultdict(set)
-        for plain, solution in zip(texts, answer.rows, strict=True):
-            mine = {t.value for t in solution if t and t.kind == "iri" and t.value.startswith(ID)}
-            by_row[tuple(plain[c] for c in places)] |= mine
-            iris |= mine
-        found.append((tuple(columns.index(c) for c in places), by_row))
-    origins = _origins(store, iris)
-    out = []
-    for row in rows:
-        things = {i for places_, by_row in found for i in by_row.get(tuple(row[p] for p in places_), ())}
-        out.append(sorted({o.removeprefix(ID) for i in things for o in origins.get(i, ())}))
-    return out
-
-
-def _sources(store: Store, things: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return, for charted things, the places of the review, the charted row, and a hash of what the row says."""
-    wanted = sorted(things)
-    said: dict[str, list[str]] = defaultdict(list)
-    rows: dict[str, str] = {}
-    places: dict[str, str] = {}
-    for at in range(0, len(wanted), _CHUNK):
-        values = " ".join(f"<{ID}{i}>" for i in wanted[at : at + _CHUNK])
-        for x, p, o in store.query(f"SELECT ?x ?p ?o {{ VALUES ?x {{ {values} }} ?x ?p ?o }}").rows:
-            if not (x and p and o) or p.value in INFERRED:
-                continue
-            thing = x.value.removeprefix(ID)
-            if p.value == RKG + "chartedRow":
-                rows[thing] = o.value
-                continue
-            if p.value == RKG + "sourceText":
-                places[thing] = o.value
-            said[thing].append(f"{p.value} {o.kind} {json.dumps(o.value)} {o.datatype} {o.language}")
-    return {
-        thing: {
-            "charted": rows[thing],
-            "places": [p for p in places.get(thing, "").split("|") if p],
-            "sha256": hashlib.sha256("\n".join(sorted(set(said[thing]))).encode()).hexdigest(),
-        }
-        for thing in sorted(rows)
-    }
 
 
 def _answer(store: Store, asked: Asked) -> tuple[list[str], Any]:
@@ -233,7 +99,7 @@ def receipt(store: Store, asked: Asked, content: str = "") -> dict[str, Any]:
         If the question can't be asked, or its answer can't be proved by asking again.
     """
     columns, answer = _answer(store, asked)
-    rests = _rests_on(store, asked, columns, answer) if columns else []
+    rests = rests_on(store, asked, columns, answer) if columns else []
     saved = asked.saved()
     behind: tuple[Behind, ...] = ()
     if saved:
@@ -248,7 +114,7 @@ def receipt(store: Store, asked: Asked, content: str = "") -> dict[str, Any]:
         "columns": columns,
         "answer": answer,
         "rests_on": rests,
-        "sources": _sources(store, {t for row in rests for t in row}),
+        "sources": sources(store, {t for row in rests for t in row}),
         "notes": [{"note": b.note, "severity": b.severity, "rows": list(b.rows)} for b in behind],
     }
     return {**made, "sha256": _seal(made)}
@@ -421,10 +287,10 @@ def verify(store: Store, given: Mapping[str, Any], content: str = "") -> list[Ch
         return [*checks, Check("answer", (f"the question can't be asked again: {str(err).splitlines()[0]}",))]
     checks.append(_answer_check(given["columns"], given["answer"], made["columns"], made["answer"]))
     old, new = given["sources"], made["sources"]
-    sources = _sources_check(old, new, _sources(store, {t for t in old if t not in new and _plain(t)}))
-    if not sources.differs and _placed(given) != _placed(made):
-        sources = Check("sources", ("the rows rest on other sources than in the receipt",))
-    checks.append(sources)
+    placed = _sources_check(old, new, sources(store, {t for t in old if t not in new and _plain(t)}))
+    if not placed.differs and _placed(given) != _placed(made):
+        placed = Check("sources", ("the rows rest on other sources than in the receipt",))
+    checks.append(placed)
     before, now_ = ({n["note"]: n for n in r["notes"]} for r in (given, made))
     words = [f"{n}: no longer behind the answer" for n in sorted(before.keys() - now_.keys())]
     words += [f"{n}: new behind the answer" for n in sorted(now_.keys() - before.keys())]

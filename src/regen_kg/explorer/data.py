@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from regen_kg import build, queries
+from regen_kg.analysis.noted import noted
 from regen_kg.errors import StoreError
 from regen_kg.iris import BASE, DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, thing
 from regen_kg.model import Finding
@@ -105,6 +106,11 @@ def build_key(made: AnyBuild) -> str:
 def ask(store: Store, name: str, **values: str) -> list[Row]:
     """Ask a saved question; see `queries.run`."""
     return queries.run(store, queries.get(name), values)
+
+
+def noted_lines(store: Store, name: str, rows: Sequence[Row], **values: str) -> list[str]:
+    """Say which of some rows of a saved question rest on noted cells, and what they would be without these."""
+    return noted(store, queries.get(name), rows, values).lines()
 
 
 def select(store: Store, pattern: str) -> list[Row]:

@@ -373,6 +373,16 @@ def note(row: data.Row) -> None:
     )
 
 
+def noted(name: str, rows: Sequence[data.Row], **values: str) -> None:
+    """Say under an answer which of its rows rest on noted cells; nothing where none does."""
+    if lines := data.noted_lines(opened()[1], name, rows, **values):
+        signed = [
+            next((f"{sign} {line.strip()}" for s, sign in SEVERITY_SIGN.items() if line.startswith(f"  {s}")), line)
+            for line in lines
+        ]
+        st.caption("  \n".join(escaped(re.sub(r" +", " ", line)) for line in signed))
+
+
 def report_list(rows: Sequence[data.Row]) -> None:
     """Draw reports as links with what each is about, for any width."""
     table(

@@ -31,6 +31,7 @@ conflicts = [r for r in data.ask(store, "conflicts") if mine(r)]
 st.header(f"{len(conflicts)} {'pair' if len(conflicts) == 1 else 'pairs'}", anchor=False)
 if conflicts:
     widgets.conflict_table(conflicts)
+    widgets.noted("conflicts", conflicts)
     widgets.download(conflicts, list(conflicts[0]), "conflicts")
     widgets.open_in_sparql(question="conflicts")
 else:

@@ -57,6 +57,7 @@ if found:
          "outcome_measure": widgets.list_words, "outcome_domain": widgets.list_words, "direction": widgets.list_words, "source": widgets.list_text},
         {"outcome_measure": "Measure", "outcome_domain": "Domain", "source": "Place in the review"},
     )  # fmt: skip
+    widgets.noted("directions-by-outcome", rows)
     widgets.download(rows, list(rows[0]), "directions-by-outcome")
     widgets.open_in_sparql(question="directions-by-outcome")
 else:

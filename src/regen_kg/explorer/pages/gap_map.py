@@ -131,6 +131,7 @@ if row and column_:
             {"report": widgets.report_link, "technologies": widgets.list_words, "diseases": widgets.list_words,
              "direction": widgets.list_words, "place in the review": widgets.list_text},
         )  # fmt: skip
+        widgets.noted("reports", listed)
         widgets.download(listed, list(listed[0]), "reports-" + "-".join(here.values()))
     elif set(here) == {"technology", "disease"}:
         st.info(widgets.escaped(data.empty_cell_sentence(places["technology"], places["disease"], len(everything))))

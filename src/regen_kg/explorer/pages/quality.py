@@ -21,6 +21,17 @@ if notes:
 else:
     st.info("No fault of the source of this severity was found.")
 
+st.header("What grave notes leave out", anchor=False)
+st.write(
+    "Values under a grave note are left out of effect sizes and of the mix of directions, never of a count of reports."
+)
+for name in ("effect-sizes", "direction-mix"):
+    answer = data.ask(store, name)
+    st.markdown(
+        f"**Question {name}**: {sum(bool(r['left_out_noted']) for r in answer)} of {len(answer)} rows name a grave note."
+    )
+    widgets.noted(name, answer)
+
 st.header("Filed under another disease than was studied", anchor=False)
 rows = data.ask(store, "placement-differs")
 if rows:
