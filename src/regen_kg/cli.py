@@ -28,6 +28,12 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" should be a whole number from 1 up')
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="regen-kg",
@@ -141,6 +147,12 @@ def _parser() -> argparse.ArgumentParser:
     near.add_argument("--confidence", metavar="0.95", help="how sure you are, from 0 to 1")
     near.add_argument("--author", metavar="NAME", help="who accepts")
     near.add_argument("--into", metavar="FILE", help="the SSSOM table to write to")
+    far = steps.add_parser("lookup", parents=[tables], help="ask a SPARQL endpoint about what a term is mapped to")
+    far.add_argument("concept", metavar="CONCEPT", help="a slug, e.g. plantar-fasciitis")
+    far.add_argument("--endpoint", required=True, metavar="URL", help="e.g. http://localhost:7878/query")
+    far.add_argument("--timeout", type=_positive, default=30, metavar="S", help="seconds per try (default: 30)")
+    far.add_argument("--tries", type=_positive, default=3, metavar="N", help="how often to ask (default: 3)")
+    far.add_argument("--format", choices=_FORMATS, default="table")
     up = steps.add_parser(
         "roll-up", parents=[charted], help="count the evidence under each term of another ontology, as it sees things"
     )
@@ -473,7 +485,7 @@ def _serve(args: argparse.Namespace) -> int:
 def _link(args: argparse.Namespace) -> int:
     steps = {
         "add": _link_add, "check": _link_check, "suggest": _link_suggest, "list": _link_list,
-        "roll-up": _link_roll_up,
+        "roll-up": _link_roll_up, "lookup": _link_lookup,
     }  # fmt: skip
     return steps[args.step](args)
 
@@ -628,6 +640,28 @@ def _link_list(args: argparse.Namespace) -> int:
     sys.stdout.write(_write_rows(columns, rows, args.format))
     if not rows:
         _say("no copies are here; get one with regen-kg link add FILE_OR_URL")
+    return 0
+
+
+def _link_lookup(args: argparse.Namespace) -> int:
+    from regen_kg import lookup
+
+    terms, mappings = _tables(args)
+    term = _term(args.concept, terms)
+    store = RemoteStore(args.endpoint, args.timeout)
+    found = lookup.look_up(store, term, mappings, _say, seconds=args.timeout, tries=args.tries)
+    columns = ("concept", "predicate", "object", "expected_label", "found", "label", "synonyms", "parents", "retired")
+    rows = []
+    for f in found:
+        parents = (f"{name} {label}".strip() for name, label in f.parents)
+        flags = [str(x).lower() for x in (f.known, f.term.obsolete)]
+        cells = (term.slug, f.predicate, f.object, f.expected, flags[0], f.term.label, "|".join(sorted({s for _, s in f.term.synonyms})), "|".join(parents), flags[1] if f.known else "")  # fmt: skip
+        rows.append(dict(zip(columns, cells, strict=True)))
+    sys.stdout.write(_write_rows(columns, rows, args.format))
+    if not rows:
+        _say(f"no rows: {term.slug} is mapped to nothing, and {args.endpoint} has no term of its names")
+    elif not any(f.known for f in found):
+        _say(f"{args.endpoint} says nothing of these terms")
     return 0
 
 
