@@ -161,6 +161,23 @@ def _parser() -> argparse.ArgumentParser:
     held = steps.add_parser("list", help="list the local copies of other ontologies")
     held.add_argument("--format", choices=_FORMATS, default="table")
 
+    more = sub.add_parser(
+        "enrich",
+        parents=[charted],
+        help="look reports up at bibliographic services and propose identifiers; no table is changed",
+        description="Ask Crossref, Europe PMC, NCBI and OpenAlex for DOI, PMID, PMCID and retractions. Sends title, first author "
+        "and charted identifiers of the reports, nothing else. Exit code 1 if a service left something unresolved.",
+    )
+    more.add_argument("--only", action="append", default=[], metavar="REPORT", help="this report (may be given again)")
+    more.add_argument(
+        "--mailto", default="", metavar="ADDRESS", help="where the services can reach you; they ask for it"
+    )
+    more.add_argument(
+        "--at", action="append", default=[], metavar="SERVICE=URL", help="ask a service at another address"
+    )
+    more.add_argument("--refresh", action="store_true", help="ask again what was answered in the last 30 days")
+    more.add_argument("--format", choices=_FORMATS, default="csv")
+
     info = sub.add_parser("info", parents=[charted], help="say what is built, from what, and how large it is")
     info.add_argument(
         "--why",
@@ -690,6 +707,34 @@ def _link_roll_up(args: argparse.Namespace) -> int:
     return 0
 
 
+def _enrich(args: argparse.Namespace) -> int:
+    import os
+    from collections import Counter
+    from dataclasses import asdict
+
+    from regen_kg import build, charting, enrich, layout, registries
+    from regen_kg.terms import Terms
+
+    bases = {}
+    for item in args.at:
+        service, equals, address = item.partition("=")
+        if not equals:
+            raise InputError(f'--at "{item}" should be SERVICE=URL, such as crossref=http://localhost:8080')
+        bases[service] = address
+    mailto = args.mailto or os.environ.get("REGEN_KG_MAILTO", "")
+    client = registries.Client(_say, bases, mailto, args.refresh)
+    known = build.known_words(Terms.load(layout.ontology_dir()))
+    chart = charting.read_chart(layout.charted_dir(args.charted), known)
+    found = enrich.propose(chart, client, _say, args.only)
+    sys.stdout.write(_write_rows(enrich.COLUMNS, [asdict(p) for p in found], args.format))
+    counts = Counter(p.verdict for p in found)
+    reports = len({p.report for p in found if p.verdict == "unresolved"})
+    _say(f"{client.sent} requests sent; {', '.join(f'{n} {verdict}' for verdict, n in sorted(counts.items()))}")
+    if reports:
+        _say(f"{reports} reports left unresolved; run it again later, what was answered is kept")
+    return 1 if reports else 0
+
+
 def _info(args: argparse.Namespace) -> int:
     from regen_kg import build, layout
 
@@ -717,7 +762,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     commands = {
         "build": _build, "validate": _validate, "query": _query, "sparql": _sparql, "gap": _gap, "explore": _explore,
-        "serve": _serve, "link": _link, "info": _info, "verify": _verify,
+        "serve": _serve, "link": _link, "enrich": _enrich, "info": _info, "verify": _verify,
     }  # fmt: skip
     try:
         return commands[args.command](args)

@@ -8,6 +8,7 @@ RegenKGError
  │    ├── BuildError     a build that cannot be made or opened
  │    ├── OntologyError  a file, address or copy of another ontology that cannot be used
  │    └── ReceiptError   a receipt that cannot be written, read or replayed
+ ├── ServiceError        a bibliographic service that does not answer as it should
  ├── StoreError          an engine or endpoint that does not answer
  └── ReasoningError      the ontology or the data contradict themselves
 """
@@ -55,6 +56,10 @@ class OntologyError(InputError):
 
 class ReceiptError(InputError):
     """A receipt of an answer that cannot be written, read or replayed."""
+
+
+class ServiceError(RegenKGError):
+    """A bibliographic service that does not answer, or not as it should."""
 
 
 class StoreError(RegenKGError):
