@@ -354,7 +354,7 @@ def _component(w: _Writer, row: Row, known: _Reports) -> None:
         w.link(me, "ofTechnology", term_class(top))
     w.listed(me, "componentRole", "component-role", row["role"])
     w.text(me, "printedAs", row["printed_as"])
-    for column in ("number", "interval", "volume", "concentration", "dose", "guidance"):
+    for column in ("number", "interval", "volume", "concentration", "dose", "guidance", "preparation"):
         w.text(me, column, row.value(column))
     w.origin(me, row)
 

@@ -277,6 +277,36 @@ class _Finder:
             reason = f"{_VERDICT}: any measure of {', '.join(missing)}"
             yield self.gap("outcome-domain-missing", t, d, reason, pattern)
 
+    def preparations(self) -> Iterator[GapOf]:
+        """Yield the technologies whose making the review calls decisive and charts for no report."""
+        asked: dict[str, list[str]] = {}
+        for row in self.e.chart.rows("claims"):
+            for t in row.items("technologies") if row["topic"] == "prp-variable" else ():
+                asked.setdefault(t, []).append(row["claim"])
+        for t, claims in sorted(asked.items()):
+            reports = tuple(sorted(r for r in self.e.reports if self.e.tested(r, t)))
+            if not reports or any(c.value("preparation") for r in reports for c in self.e.tested(r, t)):
+                continue
+            pattern = (
+                f"?c a rkg:InterventionComponent ; rkg:ofReport ?evidence ; rkg:ofTechnology {_iri(t)} ; "
+                'rkg:componentRole/skos:notation "tested" ; rkg:preparation ?made .'
+            )
+            reason = (
+                f"{_VERDICT}: how {t} was made (platelets, leukocytes, activator, centrifugation), in any of {len(reports)} "
+                f"reports; section 4 says that it matters"
+            )
+            yield GapOf(
+                "protocol-not-charted",
+                t,
+                "",
+                "",
+                reason,
+                f"claims: {', '.join(claims)}",
+                reports,
+                _HEAD.format(pattern),
+                0,
+            )
+
     def instruments(self) -> Iterator[GapOf]:
         """Yield the instruments of Table 4 that no report uses, under none of their names."""
         used = {m for r in self.e.reports for m in self.e.measures(r)}
@@ -302,7 +332,7 @@ def find_gaps(evidence: Evidence) -> list[GapOf]:
         emptiness surprises most; then by slug. A cell without reports has one gap, which stands for all narrower ones.
     """
     finder = _Finder(evidence)
-    out: list[GapOf] = [*finder.instruments()]
+    out: list[GapOf] = [*finder.instruments(), *finder.preparations()]
     for t in evidence.technologies:
         for d in evidence.diseases:
             out.extend(finder.filled(t, d) if evidence.cell(t, d) else [finder.empty(t, d)])
@@ -336,6 +366,7 @@ def gap_quads(evidence: Evidence, disputed: Container[tuple[str, str]]) -> list[
         add(SKOS + "notation", ox.Literal("/".join(gap.key)))
         if gap.technology:
             add(RKG + "aboutTechnology", ox.NamedNode(term_class(gap.technology)))
+        if gap.disease:
             add(RKG + "aboutDisease", ox.NamedNode(term_class(gap.disease)))
         if gap.type == "comparator-missing":
             add(RKG + "comparatorIntervention", ox.NamedNode(term_class(gap.about)))

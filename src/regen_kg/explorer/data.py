@@ -443,7 +443,7 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
     for one in of("InterventionComponent"):
         page.components.append({
             "arm": arm_of.get(one["iri"][0], ""), "component": first(one, "printedAs"), "intervention": first(one, "isIntervention"), "role": first(one, "componentRole"),
-            **{c: first(one, c) or _missing(one, c) for c in ("number", "interval", "volume", "concentration", "dose", "guidance")},
+            **{c: first(one, c) or _missing(one, c) for c in ("number", "interval", "volume", "concentration", "dose", "guidance", "preparation")},
             "charted text": first(one, "chartedText"), "place in the review": first(one, "sourceText"),
         })  # fmt: skip
     page.time_points = _rows(of("TimePoint"), {
