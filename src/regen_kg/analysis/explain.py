@@ -96,6 +96,9 @@ class Prober:
         """Run a query, once."""
         if text in self._known:
             return self._known[text]
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimeUp(f"stopped after {self.seconds:g} seconds")
         out: list[Answer] = []
         failed: list[RegenKGError] = []
 
@@ -107,7 +110,7 @@ class Prober:
 
         worker = threading.Thread(target=run, daemon=True)
         worker.start()
-        worker.join(max(0.0, self.ends - time.monotonic()))
+        worker.join(left)
         if failed:
             raise failed[0]
         if not out:
