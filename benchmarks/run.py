@@ -263,6 +263,10 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
         lambda got: sum(f.severity == "violation" for f in got),
     )
     steps["SHACL"] = {"own": shacl, "peer": None, "note": "pyshacl on an rdflib graph of the same triples"}
+    if not given.pyshacl:
+        shapes = validation.read_shapes(shapes_dir)
+        steps["SHACL"]["peer"], _, _ = limited(lambda: validation.reference_findings(store.native, shapes), given.limit)
+        steps["SHACL"]["note"] = "pyshacl on the same store"
     sizes["violations"] = violations + sum(f.severity == "violation" for f in findings)
 
     answers = temporary / "answers"
@@ -314,9 +318,7 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
         if given.pyshacl:
             import pyshacl
 
-            shapes = rdflib.Graph()
-            for path in sorted(shapes_dir.glob("*.ttl")):
-                shapes.parse(path, format="turtle")
+            shapes = validation.read_shapes(shapes_dir)
             steps["SHACL"]["peer"], _, _ = limited(
                 lambda: pyshacl.validate(
                     merged, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True

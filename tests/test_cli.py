@@ -52,7 +52,7 @@ def ontology(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_reasoner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the slow gates, which have tests of their own."""
     monkeypatch.setattr(reasoning, "check_consistency", lambda triples: None)
-    monkeypatch.setattr(validation, "shacl_findings", lambda store, shapes: [])
+    monkeypatch.setattr(validation, "shacl_findings", lambda store, shapes, say: [])
 
 
 def test_help_names_exactly_the_commands(run) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pyoxigraph as ox
 import pyshacl
@@ -11,8 +13,8 @@ import pytest
 import rdflib
 
 from conftest import ROOT
-from regen_kg import reasoning, validation
-from regen_kg.iris import RKG, SH
+from regen_kg import reasoning, setwise, validation
+from regen_kg.iris import RDF, RDFS, RKG, SH, XSD
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import compile_ontology
 
@@ -105,16 +107,22 @@ def ontology_graph() -> rdflib.Graph:
 
 
 @pytest.fixture(scope="module")
-def found() -> list[tuple[str, str]]:
-    """What fires, as (fixture, shape), all fixtures in one store, each under names of its own."""
+def fixtures() -> ox.Store:
+    """The ontology and all fixtures in one store, each under names of its own."""
     store = ox.Store()
     graph = ox.NamedNode("urn:g")
     store.bulk_extend(ox.Quad(t.subject, t.predicate, t.object, graph) for t in compile_ontology(ROOT / "ontology"))
     for text in FIXTURES.values():
         store.load(text.encode(), format=ox.RdfFormat.TURTLE, to_graph=graph)
+    return store
+
+
+@pytest.fixture(scope="module")
+def found(fixtures: ox.Store) -> list[tuple[str, str]]:
+    """What fires, as (fixture, shape)."""
     return [
         (f.focus.removeprefix("urn:fixture:").split("#")[0], f.rule)
-        for f in validation.shacl_findings(store, SHAPES)
+        for f in validation.shacl_findings(fixtures, SHAPES)
         if f.focus.startswith("urn:fixture:")
     ]
 
@@ -198,3 +206,111 @@ def test_every_property_of_a_shape_is_declared() -> None:
     paths = {str(o) for o in shapes().objects(None, rdflib.URIRef(SH + "path")) if str(o).startswith(RKG)}
     assert paths
     assert paths - declared == set()
+
+
+def set_wise(store: ox.Store) -> list[validation.Finding]:
+    """What the set-wise run finds, with no shape left to pyshacl."""
+    findings, left = validation.set_wise_findings(store, shapes())
+    assert left == []
+    return findings
+
+
+def test_set_wise_finds_the_same_in_review_and_fixtures(review: EmbeddedStore, fixtures: ox.Store) -> None:
+    """Same rule, severity, file, row, column, value, message and focus as pyshacl, in the same order."""
+    assert set_wise(review.native) == validation.reference_findings(review.native, shapes())
+    findings = set_wise(fixtures)
+    assert findings == validation.reference_findings(fixtures, shapes())
+    assert {f.rule for f in findings} == set(BREAKS)
+
+
+def literal(text: str, kind: str) -> ox.Literal:
+    """A literal of an XSD datatype, whether or not its text fits."""
+    return ox.Literal(text, datatype=ox.NamedNode(XSD + kind))
+
+
+ODD = [
+    *(literal(n, "integer") for n in ("0", "-1", "01", "+7", "1949", "601", "99999999999999999999", "seven", "")),
+    *(literal(n, "decimal") for n in ("0.0", "-0.5", "1.50", "1.000000000000000000001", "x")),
+    *(literal(n, "double") for n in ("1e0", "NaN", "-INF", "INF")),
+    *(literal("true", kind) for kind in ("boolean", "string")),
+    *(ox.Literal(text) for text in ("", "7", "short", "a-2020", "arms.csv#row=2", "arms.csv#row=2\n", "x y", "\u00e9" * 15)),
+    ox.Literal("arms.csv#row=2", language="en"), literal("2020-01-01", "date"), literal("2020", "gYear"), literal("7", "int"),
+    ox.NamedNode("urn:x-nobody"), ox.BlankNode("odd"), ox.NamedNode(RKG + "Arm"),
+]  # fmt: skip
+
+
+def mutate(store: ox.Store, seed: int, mutations: int) -> None:
+    """Take away, add and swap statements that a shape looks at."""
+    lot = random.Random(seed)
+    paths = sorted({str(o) for o in shapes().objects(None, rdflib.URIRef(SH + "path"))})
+    quads = {p: sorted(store.quads_for_pattern(None, ox.NamedNode(p), None, None), key=str) for p in paths}
+    typed = store.quads_for_pattern(None, ox.NamedNode(RDF + "type"), None, None)
+    types = sorted(
+        (q for q in typed if isinstance(q.subject, ox.NamedNode) and q.subject.value.startswith("urn:fixture:")),
+        key=str,
+    )
+    targets = sorted({str(o) for o in shapes().objects(None, rdflib.URIRef(SH + "targetClass"))})
+    for _ in range(mutations):
+        quad = lot.choice(quads[lot.choice(paths)])
+        match lot.randrange(6):
+            case 0:
+                store.remove(quad)
+            case 1:
+                store.add(ox.Quad(quad.subject, quad.predicate, lot.choice(ODD), quad.graph_name))
+            case 2 | 3:
+                store.remove(quad)
+                store.add(ox.Quad(quad.subject, quad.predicate, lot.choice(ODD), quad.graph_name))
+            case 4:  # the same statement in a second graph, or a value of a neighbour
+                other = lot.choice(quads[quad.predicate.value])
+                store.add(ox.Quad(quad.subject, quad.predicate, other.object, ox.NamedNode("urn:g2")))
+            case 5:
+                kind, target = lot.choice(types), ox.NamedNode(lot.choice(targets))
+                store.remove(kind)
+                store.add(ox.Quad(kind.subject, kind.predicate, target, kind.graph_name))
+    narrower = ox.NamedNode("urn:x-narrower")
+    store.add(ox.Quad(narrower, ox.NamedNode(RDFS + "subClassOf"), ox.NamedNode(RKG + "Arm")))
+    store.add(ox.Quad(ox.NamedNode("urn:x-arm"), ox.NamedNode(RDF + "type"), narrower))
+
+
+def test_set_wise_finds_the_same_after_mutations() -> None:
+    """Three hundred statements taken away, added or swapped for odd values in forty fixtures: the findings stay pyshacl's."""
+    store = ox.Store()
+    for copy in range(
+        40
+    ):  # without most of the ontology, since pyshacl's words on each finding take longer in a large graph
+        store.load(turtle(f"copy{copy}").encode(), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode("urn:g"))
+    narrower = [t for t in compile_ontology(ROOT / "ontology") if t.predicate.value == RDFS + "subClassOf"]
+    store.bulk_extend(ox.Quad(t.subject, t.predicate, t.object) for t in narrower)
+    mutate(store, 1, 300)
+    findings = set_wise(store)
+    assert findings == validation.reference_findings(store, shapes())
+    assert len(findings) > 150 and len({f.rule for f in findings}) > 45
+    assert {f.focus for f in findings} >= {"urn:x-arm"}
+
+
+def test_a_shape_that_says_more_stays_with_pyshacl(
+    review: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Past the threshold such a shape runs node by node, the user is told, and nothing is lost."""
+    text = (SHAPES / "numbers.ttl").read_text("utf-8")
+    more = text.replace(
+        "sh:path rkg:nAnalysed ; sh:maxCount 1",
+        "sh:path rkg:nAnalysed ; sh:maxCount 1 ; sh:maxInclusive 5 ; sh:nodeKind sh:Literal",
+    )
+    assert more != text
+    (tmp_path / "numbers.ttl").write_text(more, "utf-8")
+    reference = validation.shacl_findings(review.native, tmp_path)
+    monkeypatch.setattr(validation, "SET_WISE_FROM", 0)
+    said: list[str] = []
+    assert validation.shacl_findings(review.native, tmp_path, said.append) == reference
+    assert {f.rule for f in reference} == {"Number-n"}
+    assert len(said) == 1 and said[0].endswith(": Numbers")
+
+
+def test_what_a_user_adds_to_the_node_shape_is_not_dropped(fixtures: ox.Store) -> None:
+    """A node shape that is deactivated, or has a second target, is left to pyshacl as well."""
+    for text in ("sh:deactivated true", "sh:targetClass rkg:Study", "sh:property [ sh:path rkg:n ; sh:maxCount 1 ]"):
+        graph = shapes()
+        name = rdflib.URIRef(RKGS + "ArmSize")
+        graph.parse(data=f"@prefix sh: <{SH}> . @prefix rkg: <{RKG}> . <{name}> {text} .", format="turtle")
+        assert setwise.violations(fixtures, graph)[1] == [str(name)], text

@@ -283,7 +283,7 @@ def assemble(
         consistent = pool.map(reasoning.check_consistency, portions)
         store = ox.Store()
         store.bulk_extend([*data, *onto, *inferred])
-        findings = validation.shacl_findings(store, ontology_dir() / "shapes")
+        findings = validation.shacl_findings(store, ontology_dir() / "shapes", say)
         try:
             list(consistent)
         except ReasoningError as err:  # named beside what else is wrong

@@ -1,4 +1,4 @@
-"""Own validation: SHACL shapes through pyshacl, and joins over charted tables, reported alike."""
+"""Own validation: SHACL shapes by pyshacl or set-wise, and joins over charted tables, reported alike."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
 
+from regen_kg import setwise
 from regen_kg.errors import FaultsError, InputError
 from regen_kg.iris import ID, RKG, SH
 from regen_kg.model import Chart, Finding
 
 if TYPE_CHECKING:
     import rdflib
+    from rdflib.term import Node
 
+SET_WISE_FROM = 5_000  # charted rows in the store; the review has about 1,600
 _SEVERITY = {SH + "Violation": "violation", SH + "Warning": "warning", SH + "Info": "info"}
 _ORDER = {"violation": 0, "warning": 1, "info": 2}
 
@@ -27,11 +30,11 @@ def _local(iri: str) -> str:
     return re.split(r"[#/]", iri)[-1]
 
 
-def _rows_of(store: ox.Store) -> dict[str, str]:
-    out = {}
+def _charted_rows(store: ox.Store) -> dict[str, str]:
+    out: dict[str, str] = {}
     for quad in store.quads_for_pattern(None, ox.NamedNode(RKG + "chartedRow"), None, None):
         if isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal):
-            out[quad.subject.value] = quad.object.value
+            out[quad.subject.value] = min(quad.object.value, out.get(quad.subject.value, quad.object.value))
     return out
 
 
@@ -40,7 +43,14 @@ def _address(row: str) -> tuple[str, int | None]:
     return name, int(number) if number else None
 
 
-def _read_shapes(folder: Path) -> rdflib.Graph:
+def read_shapes(folder: Path) -> rdflib.Graph:
+    """Read all shapes of a folder.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
     import rdflib
 
     shapes = rdflib.Graph()
@@ -56,48 +66,112 @@ def _read_shapes(folder: Path) -> rdflib.Graph:
     return shapes
 
 
-def shacl_findings(store: ox.Store, shapes_dir: Path) -> list[Finding]:
+def shacl_findings(store: ox.Store, shapes_dir: Path, say: Callable[[str], None] = lambda _: None) -> list[Finding]:
     """Validate a store that holds data, ontology and inferences against all shapes of a folder.
+
+    pyshacl is the reference. From `SET_WISE_FROM` charted rows on, the shapes run set-wise; those that `setwise` doesn't
+    read stay with pyshacl, and `say` is told.
 
     Raises
     ------
     InputError
         If a shapes file cannot be read or pyshacl cannot run it.
     """
+    shapes, rows = read_shapes(shapes_dir), _charted_rows(store)
+    if len(rows) < SET_WISE_FROM:
+        return reference_findings(store, shapes, rows)
+    found, left = set_wise_findings(store, shapes, rows)
+    if left:
+        say(f"these shapes go node by node, which is slow: {', '.join(_local(name) for name in left)}")
+        found += reference_findings(store, shapes, rows, left)
+    return sort_findings(found)
+
+
+def reference_findings(
+    store: ox.Store, shapes: rdflib.Graph, rows: Mapping[str, str] | None = None, only: Sequence[str] = ()
+) -> list[Finding]:
+    """Validate with pyshacl, against all shapes of a graph or those named.
+
+    Raises
+    ------
+    InputError
+        If pyshacl cannot run the shapes.
+    """
     import pyshacl
     import rdflib
 
-    shapes = _read_shapes(shapes_dir)
-    _, report, text = pyshacl.validate(store, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True)  # type: ignore[arg-type]  # pyshacl takes a pyoxigraph Store
+    sh, ran = rdflib.Namespace(SH), rdflib.Graph()
+    for shape, predicate, value in shapes:
+        if not only or predicate != sh.targetClass or str(shape) in only:  # a shape without a target doesn't run
+            ran.add((shape, predicate, value))
+    _, report, text = pyshacl.validate(
+        store,  # type: ignore[arg-type]  # pyshacl takes a pyoxigraph Store
+        shacl_graph=ran,
+        inference="none",
+        advanced=False,
+        allow_warnings=True,
+    )
     if not isinstance(report, rdflib.Graph):
         raise InputError(f"pyshacl could not validate: {text[:300]}")
-    sh = rdflib.Namespace(SH)
-    column_of = rdflib.URIRef(RKG + "csvColumn")
-    rows = _rows_of(store)
+    rows = _charted_rows(store) if rows is None else rows
     out = []
     for result in report.subjects(rdflib.RDF.type, sh.ValidationResult):
-        focus = report.value(result, sh.focusNode)
-        shape = report.value(result, sh.sourceShape)
-        value = report.value(result, sh.value)
-        column = shapes.value(shape, column_of) if shape is not None else None
-        file, number = _address(rows.get(str(focus), ""))
-        severity = _SEVERITY.get(str(report.value(result, sh.resultSeverity)), "violation")
-        message = str(report.value(result, sh.resultMessage) or "")
-        rule = _local(str(shape)) if isinstance(shape, rdflib.URIRef) else "unnamed-shape"
-        out.append(Finding(rule, severity, file, number, str(column or ""), str(value or ""), message, str(focus)))
+        broken = report.value(result, sh.sourceShape)
+        said = report.value(result, sh.resultSeverity), report.value(result, sh.resultMessage)
+        out.append(
+            _finding(shapes, broken, said, report.value(result, sh.focusNode), report.value(result, sh.value), rows)
+        )
     return sort_findings(out)
+
+
+def set_wise_findings(
+    store: ox.Store, shapes: rdflib.Graph, rows: Mapping[str, str] | None = None
+) -> tuple[list[Finding], list[str]]:
+    """Validate set-wise: the findings of pyshacl, and the node shapes that did not run because `setwise` doesn't read them."""
+    import rdflib
+
+    sh = rdflib.Namespace(SH)
+    rows = _charted_rows(store) if rows is None else rows
+    found, left = setwise.violations(store, shapes)
+    out = []
+    for shape, focus, value in found:
+        said = shapes.value(shape, sh.severity), shapes.value(shape, sh.message)
+        out.append(_finding(shapes, shape, said, focus, value, rows))
+    return sort_findings(out), left
+
+
+def _finding(
+    shapes: rdflib.Graph,
+    shape: Node | None,
+    said: tuple[Node | None, Node | None],
+    focus: Node | None,
+    value: Node | None,
+    rows: Mapping[str, str],
+) -> Finding:
+    import rdflib
+
+    named = isinstance(shape, rdflib.URIRef)
+    column = shapes.value(shape, rdflib.URIRef(RKG + "csvColumn")) if named else None
+    file, number = _address(rows.get(str(focus), ""))
+    rule = _local(str(shape)) if named else "unnamed-shape"
+    severity = _SEVERITY.get(str(said[0]), "violation")
+    column_text, value_text, message = ("" if text is None else str(text) for text in (column, value, said[1]))
+    return Finding(rule, severity, file, number, column_text, value_text, message, str(focus))
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Sort findings: gravest first, then by file and row."""
-    return sorted(findings, key=lambda f: (_ORDER[f.severity], f.file, f.row or 0, f.column, f.rule, f.message))
+    return sorted(
+        findings,
+        key=lambda f: (_ORDER[f.severity], f.file, f.row or 0, f.column, f.rule, f.message, f.focus, f.value),
+    )
 
 
 def idle_shapes(store: ox.Store, shapes_dir: Path) -> list[str]:
     """Return the node shapes whose target class has no member in the store; SHACL calls such a shape conforming."""
     import rdflib
 
-    shapes = _read_shapes(shapes_dir)
+    shapes = read_shapes(shapes_dir)
     sh = rdflib.Namespace(SH)
     idle = []
     for shape, target in sorted(shapes.subject_objects(sh.targetClass), key=str):
