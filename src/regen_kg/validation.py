@@ -48,8 +48,8 @@ def read_shapes(folder: Path) -> rdflib.Graph:
 
     Raises
     ------
-    InputError
-        If a file cannot be read.
+    FaultsError
+        Naming each file that cannot be read.
     """
     import rdflib
 
