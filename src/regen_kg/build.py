@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -310,16 +311,24 @@ def assemble(
 
 
 def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None:
+    """Write all files of a build; the list of quads is emptied on the way, and each file is read again from the first."""
     lines = sorted({f"{q} ." for q in quads})
-    (folder / _NQUADS).write_text("".join(line + "\n" for line in lines), "utf-8", newline="\n")
-    ordered = list(ox.parse("\n".join(lines).encode(), format=ox.RdfFormat.N_QUADS))
-    merged = sorted({q.triple for q in ordered}, key=str)
+    quads.clear()
+    with (folder / _NQUADS).open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(line + "\n" for line in lines)
+    large = len(lines) >= _LARGE
+    lines.clear()
+
+    def again() -> Iterator[ox.Quad]:
+        return iter(ox.parse(path=str(folder / _NQUADS), format=ox.RdfFormat.N_QUADS))
+
+    merged = (
+        triple for triple, _ in groupby(q.triple for q in again())
+    )  # sorted: one triple of two graphs is adjacent
     prefixes = dict(PREFIXES)
-    (folder / "regen-kg.trig").write_bytes(ox.serialize(ordered, format=ox.RdfFormat.TRIG, prefixes=prefixes) or b"")
-    (folder / "regen-kg.ttl").write_bytes(ox.serialize(merged, format=ox.RdfFormat.TURTLE, prefixes=prefixes) or b"")
-    (folder / "regen-kg.jsonld").write_bytes(
-        ox.serialize(ordered, format=ox.RdfFormat.JSON_LD, prefixes=prefixes) or b""
-    )
+    ox.serialize(again(), str(folder / "regen-kg.trig"), ox.RdfFormat.TRIG, prefixes=prefixes)
+    ox.serialize(merged, str(folder / "regen-kg.ttl"), ox.RdfFormat.TURTLE, prefixes=prefixes)
+    ox.serialize(again(), str(folder / "regen-kg.jsonld"), ox.RdfFormat.JSON_LD, prefixes=prefixes)
     # Asked of the file itself: what an order leaves open then depends on nothing but the file.
     store = EmbeddedStore.open(folder / _NQUADS)
     answers = {}
@@ -332,7 +341,7 @@ def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None
         for p in sorted(folder.rglob("*"))
         if p.is_file()
     }
-    if len(lines) >= _LARGE:  # after the hashes: its bytes differ from run to run
+    if large:  # after the hashes: its bytes differ from run to run
         EmbeddedStore.write_disk(folder / _NQUADS)
     text = json.dumps({**manifest, "answers": answers, "files": files}, indent=1, sort_keys=True)
     (folder / "manifest.json").write_text(text + "\n", "utf-8", newline="\n")
