@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -228,10 +228,13 @@ class _Definitions:
                 (self.domains if name == RDFS + "domain" else self.ranges).append((t.subject.value, t.object))
         self.ranges = [(p, c) for p, c in self.ranges if p in objects]
         self.defined.sort(key=str)
+        used = {str(part[OWL + "onProperty"]).strip("<>") for part in self.parts.values() if OWL + "onProperty" in part}
+        used |= {p for p, _ in (*self.domains, *self.ranges)}  # of the other properties nothing follows
         self.values: dict[str, dict[Node, set[Node]]] = defaultdict(lambda: defaultdict(set))
         for q in facts:
-            self.values[q.predicate.value][q.subject].add(q.object)
-            if back := inverse.get(q.predicate.value):
+            if q.predicate.value in used:
+                self.values[q.predicate.value][q.subject].add(q.object)
+            if (back := inverse.get(q.predicate.value)) in used and back:
                 self.values[back][q.object].add(q.subject)
 
     def items(self, head: Node) -> list[Node]:
@@ -241,6 +244,19 @@ class _Definitions:
             out.append(self.parts[head][RDF + "first"])
             head = self.parts[head][RDF + "rest"]
         return out
+
+    def candidates(self, expression: Node, members: dict[str, set[Node]]) -> Collection[Node]:
+        """Return individuals among which are all that satisfy a class expression; far fewer than there are, mostly."""
+        if isinstance(expression, ox.NamedNode):
+            return members.get(expression.value, ())
+        assert isinstance(expression, ox.BlankNode)
+        part = self.parts[expression]
+        if OWL + "intersectionOf" in part:
+            return min((self.candidates(e, members) for e in self.items(part[OWL + "intersectionOf"])), key=len)
+        if OWL + "unionOf" in part:
+            return {who for e in self.items(part[OWL + "unionOf"]) for who in self.candidates(e, members)}
+        prop = part.get(OWL + "onProperty")
+        return self.values[prop.value] if isinstance(prop, ox.NamedNode) else ()
 
     def holds(self, expression: Node, who: Node, types: dict[Node, set[str]]) -> bool:
         """Tell whether an individual is known to satisfy a class expression."""
@@ -289,10 +305,13 @@ def inferred_quads(ontology: list[ox.Triple], hierarchy: list[ox.Triple], data: 
     definitions = _Definitions(ontology, [*data, *schema])
     asserted = {(q.subject, q.object) for q in [*data, *schema] if q.predicate == _TYPE and q.object in classes}
     types: dict[Node, set[str]] = defaultdict(set)
+    members: dict[str, set[Node]] = defaultdict(set)
 
     def add(who: Node, klass: str) -> bool:
         new = {klass, *above.get(klass, ())} - types[who]
         types[who] |= new
+        for name in new:
+            members[name].add(who)
         return bool(new)
 
     for subject, asserted_class in asserted:
@@ -310,8 +329,12 @@ def inferred_quads(ontology: list[ox.Triple], hierarchy: list[ox.Triple], data: 
     while changed:
         changed = False
         for defined, expression in definitions.defined:
-            for member in list(types):
-                if defined.value not in types[member] and definitions.holds(expression, member, types):
+            for member in list(definitions.candidates(expression, members)):
+                if (
+                    member in types
+                    and defined.value not in types[member]
+                    and definitions.holds(expression, member, types)
+                ):
                     changed |= add(member, defined.value)
     quads = [ox.Quad(t.subject, t.predicate, t.object, graph) for t in hierarchy]
     for who, names in types.items():
