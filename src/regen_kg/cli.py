@@ -422,6 +422,7 @@ def _gap(args: argparse.Namespace) -> int:
 
 def _explore(args: argparse.Namespace) -> int:
     import os
+    import signal
     import subprocess
     import time
     import urllib.request
@@ -451,6 +452,7 @@ def _explore(args: argparse.Namespace) -> int:
     flags = [part for key, value in settings.items() for part in (f"--{key}", value)]
     command = [sys.executable, "-m", "streamlit", "run", str(layout.app_path()), *flags]
     address = f"http://127.0.0.1:{args.port}"
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a supervisor's stop ends the server too
     server = subprocess.Popen(command, env={**os.environ, **source}, stdout=subprocess.DEVNULL)
     try:
         for _ in range(300):
@@ -469,6 +471,7 @@ def _explore(args: argparse.Namespace) -> int:
     finally:
         server.terminate()
         server.wait(10)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _export(args: argparse.Namespace) -> int:
