@@ -22,7 +22,7 @@ _LIGHT = {
 }
 _DARK = {
     "ink": "#f0f0f0",
-    "paper": "#0e1117",
+    "paper": "#171614",
     "low": "#1c3550",
     "high": "#a5d0f5",
     "rule": "#a0a0a0",

@@ -100,7 +100,7 @@ def graph(
     from st_link_analysis import st_link_analysis
 
     dark = st.context.theme.type == "dark"
-    ink, paper = ("#f0f0f0", "#1a1c20") if dark else ("#111111", "#ffffff")
+    ink, paper = ("#f0f0f0", "#171614") if dark else ("#111111", "#ffffff")
     elements = {
         "nodes": [{"data": {"id": n["id"], "label": n["kind"], "name": n["name"]}} for n in nodes],
         "edges": [

@@ -37,7 +37,7 @@ def draw(kind: str) -> None:
     sub = True
     if below:
         with right:
-            options = {"1": f"yes ({len(below)} terms)", "0": "no, this term alone"}
+            options = {"1": f"yes ({len(below)} {'term' if len(below) == 1 else 'terms'})", "0": "no, this term alone"}
             sub = widgets.switch("Count reports on narrower terms", "sub", options) == "1"
     e = widgets.kept_entity(kind, slug, sub)
     assert e is not None  # the vocabulary has the term
@@ -180,8 +180,12 @@ def _directed(cell: str) -> str:
 
 
 def _values(e: Entity) -> None:
-    st.subheader(f"Values ({len(e.results)})", anchor=False)
-    if e.results:
+    used = {t: widgets.term(t) for r in e.results for t in items(r["technologies"])}
+    technology = widgets.choice("Values of", "technology", used, "any arm") if len(used) > 1 else ""
+    results = [r for r in e.results if not technology or technology in items(r["technologies"])]
+    count = f"{len(results)} of {len(e.results)}" if technology else str(len(results))
+    st.subheader(f"Values ({count})", anchor=False)
+    if results:
         st.write("As printed; a value that a note touches says so. They are not pooled.")
         columns = [
             "report",
@@ -201,11 +205,11 @@ def _values(e: Entity) -> None:
             "source",
             "noted",
         ]
-        widgets.table(columns, e.results,
+        widgets.table(columns, results,
                       {"report": widgets.report_link, "technologies": widgets.list_words, "kind": widgets.list_words, "direction": widgets.list_words, "source": widgets.list_text,
                        "arm": widgets.list_text, "comparator": widgets.list_text, "noted": lambda c: "<strong>▲ noted</strong>" if c == "true" else "no"},
                       {"time_point": "Time point", "dispersion_kind": "Kind of dispersion", "p_scope": "p is of", "source": "Place in the review"}, fold=True)  # fmt: skip
-        widgets.download(e.results, list(e.results[0]), f"{e.term.slug}-results")
+        widgets.download(results, list(results[0]), f"{e.term.slug}-results", "Download the values as CSV")
         widgets.open_in_sparql(question="results", outcome=e.term.slug if e.kind == "outcome" else "")
     else:
         st.info("The measure is named, but no result on it is charted.")
@@ -227,7 +231,7 @@ def _unknown(e: Entity, known: Row) -> None:
         ]
         columns = [c for c in columns if c != e.kind]
         widgets.table(columns, e.gaps, {"type": widgets.list_plain, "technology": widgets.list_words, "disease": widgets.list_words, "outcome_measure": widgets.list_words,
-                                        "reason": widgets.list_text, "nearest": widgets.list_text},
+                                        "reason": widgets.list_named, "nearest": widgets.list_named},
                       {"outcome_measure": "Outcome measure", "nearest": "Nearest evidence"})  # fmt: skip
         widgets.download(e.gaps, list(e.gaps[0]), f"{e.term.slug}-gaps")
         widgets.open_in_sparql(question="evidence-gaps")

@@ -39,9 +39,11 @@ _STYLE = """<style>
 [data-testid=stPageLink] a,[data-testid=stPageLink] p{white-space:normal;overflow:visible;height:auto}
 [data-testid=stPageLink] span{white-space:normal;overflow:visible}[data-testid=stPageLink] p{text-decoration:underline}
 .rkg-none{color:light-dark(#595959,#b8b8b8);font-style:italic}
+.rkg-report{white-space:nowrap}[data-testid=stMultiSelectTagsContainer] [data-tag] *{color:light-dark(#ffffff,#111111)!important}[data-testid=stPageLink] a{padding-left:0}
 .rkg a,.rkg-note a,a.rkg-go,a.rkg-out{text-decoration:underline;color:light-dark(#005ea2,#73b3e7)}
-.rkg-tree,.rkg-tree ul{list-style:none;margin:0;padding:0 0 0 1.1rem;font-size:.925rem;line-height:1.55}.rkg-tree{padding-left:0}.rkg-tree summary{cursor:pointer}
-.rkg-tree .rkg-leaf{padding-left:1.1rem}.rkg-here{font-weight:700;border-left:3px solid currentColor;padding-left:.35rem}
+.rkg-tree,.rkg-tree ul{list-style:none;margin:0;padding:0;font-size:.925rem;line-height:1.55}ul.rkg-tree.rkg-tree{padding-left:0;margin:0}.rkg-tree li{margin:0}.rkg-tree li{position:relative;padding-left:1.2rem}
+.rkg-tree summary{cursor:pointer;position:absolute;left:0;top:0;width:1.2rem;height:1.5rem;white-space:nowrap;overflow:hidden}.rkg-unseen{position:absolute;clip-path:inset(50%)}
+.rkg-here{font-weight:700;border-left:3px solid currentColor;padding-left:.35rem}
 .rkg tbody th{font-weight:600;padding:.35rem .6rem .35rem 0;text-align:left;vertical-align:top;min-width:8rem}
 .rkg-drawing{max-width:100%;height:auto}
 .rkg-save{font-size:.875rem;margin:.1rem 0 .6rem 0}
@@ -192,8 +194,8 @@ def link(page_name: str, label: str, **query: str | list[str]) -> str:
 
 
 def report_link(slug: str) -> str:
-    """Return the HTML link to a report's page."""
-    return link("report", slug, id=slug)
+    """Return the HTML link to a report's page, its name in one line."""
+    return f'<span class="rkg-report">{link("report", slug, id=slug)}</span>'
 
 
 def report_links(cell: str) -> str:
@@ -217,6 +219,22 @@ def term(slug: str) -> str:
         return data.words(slug)
     made, store = opened()
     return _labels_of(data.build_key(made), store).get(slug) or data.words(slug)
+
+
+def named(text: str) -> str:
+    """Return text in which the slug of a term reads as its label, and that of a report leads to its page."""
+    made, store = opened()
+    labels = _labels_of(data.build_key(made), store)
+    reports = {r["report"] for r in index().reports}
+    return "".join(
+        plain(labels[part]) if part in labels else report_link(part) if part in reports else plain(part)
+        for part in re.split(r"([a-z0-9]+(?:-[a-z0-9]+)+)", text)
+    )
+
+
+def list_named(cell: str) -> str:
+    """Return a list cell of sentences that name terms and reports."""
+    return "<br>".join(named(i) for i in data.items(cell)) or none()
 
 
 def list_words(cell: str) -> str:
@@ -336,6 +354,10 @@ def conflict_table(rows: Sequence[data.Row]) -> None:
         for r in rows
     ]  # fmt: skip
 
+    def difference(said: str) -> str:
+        name, colon, values = said.partition(": ")
+        return plain(data.words(name)) + colon + named(values)
+
     def side(cell: str) -> str:
         report, direction, *more = cell.split("|")
         said = "".join(
@@ -347,7 +369,7 @@ def conflict_table(rows: Sequence[data.Row]) -> None:
     table(
         ["kind", "technology", "disease", "side_a", "side_b", "candidate_explanations"], shown,
         {"kind": list_words, "technology": list_words, "disease": list_words, "side_a": side, "side_b": side,
-         "candidate_explanations": lambda c: "<br>".join(plain(i) for i in data.items(c)) or none()},
+         "candidate_explanations": lambda c: "<br>".join(difference(i) for i in data.items(c)) or none()},
         {"side_a": "Report", "side_b": "Other report", "candidate_explanations": "What differs (first / other)"},
     )  # fmt: skip
 

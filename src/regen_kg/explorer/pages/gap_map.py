@@ -97,7 +97,7 @@ legend = {
     "count": "",
 }[colour]
 st.caption(
-    f"{said} Dashed and hatched: no report (–). Dotted: not applicable (n/a). A report stands in every row and column that it has a value for; a trial in two reports is "
+    f"{said} Dashed and hatched: no report. Dotted: not applicable (n/a). A report stands in every row and column that it has a value for; a trial in two reports is "
     f"one study, and its participants count once. {legend}"
 )
 
@@ -153,7 +153,7 @@ if row and column_:
         st.header("What is missing here", anchor=False)
         st.caption("By the population that was studied; each gap is a node with the query that found it.")
         if gaps:
-            widgets.table(["type", "reason", "nearest"], gaps, {"type": widgets.list_words, "reason": widgets.list_text, "nearest": widgets.list_text}, {"nearest": "Nearest evidence"})  # fmt: skip
+            widgets.table(["type", "reason", "nearest"], gaps, {"type": widgets.list_words, "reason": widgets.list_named, "nearest": widgets.list_named}, {"nearest": "Nearest evidence"})  # fmt: skip
             of = gaps[0]["gap"]
             if len(gaps) > 1:
                 names_of = {g["gap"]: f"{widgets.term(g['type'])}: {g['reason']}" for g in gaps}

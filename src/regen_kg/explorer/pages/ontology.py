@@ -41,7 +41,8 @@ def branch(one: str, way: set[str], inferred: bool, seen: tuple[str, ...]) -> st
     if not below:
         return f"<li class='rkg-leaf'>{entry(one, inferred)}</li>"
     inner = "".join(branch(c, way, i, (*seen, one)) for c, i in below)
-    return f"<li><details{' open' if one in way else ''}><summary>{entry(one, inferred)}</summary><ul>{inner}</ul></details></li>"
+    fold = f"<summary><span class='rkg-unseen'>below {widgets.plain(t.label)}</span></summary>"  # a link in it would be out of reach
+    return f"<li>{entry(one, inferred)}<details{' open' if one in way else ''}>{fold}<ul>{inner}</ul></details></li>"
 
 
 left, right = st.columns([2, 3], gap="large")

@@ -8,6 +8,7 @@ made, store = widgets.opened()
 widgets.heading(
     "Quality", "Errors and contradictions found in the review itself. They are about the source, not about the studies."
 )
+PART = 50  # notes drawn at once; the download has them all
 
 options = {s: f"{widgets.SEVERITY_SIGN[s]} {s}: {data.SEVERITY_MEANING[s]}" for s in data.SEVERITIES}
 severity = widgets.choice("Severity", "severity", options, "any")
@@ -16,7 +17,15 @@ st.header(f"{len(notes)} {severity} notes" if severity else f"{len(notes)} notes
 if notes:
     widgets.download(notes, list(notes[0]), "notes")
     widgets.open_in_sparql(question="quality-notes", severity=severity)
-    for n in notes:
+    shown = notes
+    widgets.asked("from")
+    if len(notes) > PART:
+        parts = {
+            str(i): f"{i + 1} to {min(i + PART, len(notes))}, the gravest first" for i in range(0, len(notes), PART)
+        }
+        start = int(widgets.pick("Notes", "from", parts))
+        shown = notes[start : start + PART]
+    for n in shown:
         widgets.note(n)
 else:
     st.info("No fault of the source of this severity was found.")
