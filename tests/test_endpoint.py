@@ -26,7 +26,7 @@ from conftest import load_benchmark, needs
 from regen_kg import build, endpoint, queries, worker
 from regen_kg.cli import main
 from regen_kg.errors import InputError
-from regen_kg.store import RemoteStore
+from regen_kg.remote import RemoteStore
 
 CHARTED = Path(__file__).resolve().parent.parent / "graph" / "charted"
 SELECT = "SELECT ?s ?label { ?s <http://www.w3.org/2000/01/rdf-schema#label> ?label } ORDER BY ?s ?label LIMIT 200"

@@ -15,7 +15,8 @@ from regen_kg import build, queries
 from regen_kg.analysis.certificate import gap_certificate
 from regen_kg.analysis.explain import explain
 from regen_kg.errors import BuildError, QueryError, StoreError
-from regen_kg.store import EmbeddedStore, RemoteStore, refuse_unsafe
+from regen_kg.remote import RemoteStore
+from regen_kg.store import EmbeddedStore, refuse_unsafe
 
 UNSAFE = [
     "INSERT DATA { <urn:a> <urn:b> <urn:c> }",

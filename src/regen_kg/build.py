@@ -34,6 +34,7 @@ from regen_kg.model import Finding
 from regen_kg.store import DISK, EmbeddedStore, Kept
 
 if TYPE_CHECKING:
+    from regen_kg.remote import RemoteStore, Target
     from regen_kg.terms import Terms
 
 CHARTED_LAYOUT = "1.0.0"
@@ -445,6 +446,58 @@ def make(charted: Path | None = None, out: Path | None = None, say: Callable[[st
         reason = f"{folder}: cannot be written ({err.strerror}); the last build, if any, is as it was"
         raise BuildError(f"{reason}; make room or give another folder with --out") from err
     return Build(folder, read_manifest(folder), tuple(findings))
+
+
+def publish(made: Build, target: Target, say: Callable[[str], None] = _silent) -> str:
+    """Load a build into a SPARQL server, where readers go on seeing the one before it until this one is whole and checked.
+
+    Parameters
+    ----------
+    made : Build
+        What to load.
+    target : Target
+        Where to.
+    say : callable, optional
+        Told of each step, and of what the server gets wrong and how that is met.
+
+    Returns
+    -------
+    str
+        The IRI of the graph that holds the build there.
+
+    Raises
+    ------
+    StoreError
+        If the server can't take it, or fails a probe. Where it answers a saved question otherwise than this build does, readers
+        are told so, and given the build's own answer, which is loaded too.
+    """
+    from regen_kg import remote
+
+    def check(there: RemoteStore) -> dict[str, str]:
+        for probe in there.failed:
+            say(f"{probe.remedy} there, as this does not hold: {probe.sentence}")
+        here, wrong = made.store(), {}
+        for name, saved in queries.load_all().items():
+            say(f"asking {name}")
+            wanted = Counter(tuple(row.items()) for row in queries.run(here, saved))
+            try:
+                got = Counter(tuple(row.items()) for row in queries.run(there, saved))
+            except RegenKGError as err:
+                wrong[saved.summary] = f"it gave no answer when the build was loaded ({str(err)[:200]})"
+            else:
+                if wanted == got:
+                    continue
+                differ = max((wanted - got).total(), (got - wanted).total())
+                wrong[saved.summary] = f"{differ} of {wanted.total()} rows differed from the build when it was loaded"
+            say(f"wrong there, so that readers get the build's own answer: {name}, as {wrong[saved.summary]}")
+        return wrong
+
+    say(f"loading into {target.address}")
+    answers = {
+        name: (digest, (made.folder / _ANSWERS / f"{name}.jsonl").read_text("utf-8"))
+        for name, digest in made.manifest["answers"].items()
+    }
+    return remote.load(made.dataset(), made.manifest["inputs"][:16], answers, target, check, say)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyoxigraph as ox
 
 from regen_kg.errors import QueryError
 from regen_kg.layout import queries_dir
-from regen_kg.store import Answer, Kept, Store
+from regen_kg.store import Answer, Answers, Store
 
 _HEADER = re.compile(r"^#\+ (\w+): (.*)$", re.M)
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.-]*")
@@ -221,7 +221,7 @@ def _kept_as(query: SavedQuery, values: Mapping[str, str]) -> tuple[str, str, di
     return name, query.bind(set_), picked
 
 
-def _kept_rows(kept: Kept, query: SavedQuery, values: Mapping[str, str]) -> list[dict[str, str]] | None:
+def _kept_rows(kept: Answers, query: SavedQuery, values: Mapping[str, str]) -> list[dict[str, str]] | None:
     where = _kept_as(query, values)
     lines = kept.lines(*where[:2]) if where else None
     if where is None or lines is None:

@@ -1,4 +1,4 @@
-"""Own the one door to the RDF engine: embedded pyoxigraph, or any SPARQL 1.1 endpoint."""
+"""Own the one door to the RDF engine: what a store answers, and the embedded one, pyoxigraph."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,14 +65,43 @@ class Kept:
         return content.splitlines()
 
 
+class Answers(Protocol):
+    """Answers that came with a build."""
+
+    def lines(self, name: str, text: str) -> list[bytes] | None:
+        """Return the rows of one answer as lines; None if it is not here, or is the answer to another query."""
+        ...
+
+
 class Store(Protocol):
     """What the layers above know of an engine, and the answers kept for it, if any."""
 
-    kept: Kept | None
+    @property
+    def kept(self) -> Answers | None:
+        """The answers that came with the build."""
+        ...
 
     def query(self, text: str) -> Answer:
         """Run a SPARQL 1.1 query over the union of all named graphs."""
         ...
+
+
+def doubt(store: Store) -> str:
+    """Return why a store's answers to queries other than the saved questions may be wrong; empty if nothing was found."""
+    found: str = getattr(store, "doubt", "")
+    return found
+
+
+def refuse_doubtful(store: Store, what: str) -> None:
+    """Refuse what rests on many small queries at an engine that gets some of them wrong.
+
+    Raises
+    ------
+    StoreError
+        With the reason.
+    """
+    if why := doubt(store):
+        raise StoreError(f"{why}; {what} asks many queries of its own, so do without --endpoint")
 
 
 MAX_QUERY = 100_000
@@ -280,62 +310,36 @@ class EmbeddedStore:
             return Answer(columns, tuple(tuple(_term(cell) for cell in solution) for solution in got))
 
 
-class RemoteStore:
-    """Any SPARQL 1.1 query endpoint, through SPARQLWrapper; its default graph must be the union of the named ones."""
-
-    kept: Kept | None = None
-
-    def __init__(self, endpoint: str, timeout: int = 30) -> None:
-        if not re.match(r"https?://[^@\s]+$", endpoint):
-            raise QueryError(
-                f'"{endpoint}" is no endpoint address; give it like http://localhost:7878/query, without a password'
-            )
-        self.endpoint = endpoint
-        self.timeout = timeout
-
-    def query(self, text: str) -> Answer:
-        """Run a query at the endpoint; see `Store.query`."""
-        refuse_unsafe(text)
-        from SPARQLWrapper import JSON, N3, POST, SPARQLWrapper
-        from SPARQLWrapper.SPARQLExceptions import SPARQLWrapperException
-
-        wrapper = SPARQLWrapper(self.endpoint)
-        wrapper.setMethod(POST)
-        wrapper.setTimeout(self.timeout)
-        # Comments go first: SPARQLWrapper takes a word such as "describes" in one for the query form.
-        wrapper.setQuery(BLANKED.sub(lambda m: "" if m.group().startswith("#") else m.group(), text))
-        graph = bool(re.search(r"\b(CONSTRUCT|DESCRIBE)\b", BLANKED.sub(" ", text), re.I))
-        wrapper.setReturnFormat(N3 if graph else JSON)
-        try:
-            got = wrapper.query().convert()
-        except SPARQLWrapperException as err:
-            raise QueryError(f"{self.endpoint} refused the query: {str(err).splitlines()[0]}") from err
-        except (OSError, ValueError) as err:
-            raise StoreError(f"{self.endpoint} cannot be reached or did not answer in SPARQL results: {err}") from err
-        if graph:
-            body = got if isinstance(got, bytes) else str(got).encode()
-            lines = sorted({f"{q.triple} ." for q in ox.parse(body, format=ox.RdfFormat.TURTLE)})
-            return Answer(triples="".join(line + "\n" for line in lines))
-        if not isinstance(got, dict):
-            raise StoreError(f"{self.endpoint} did not answer in SPARQL results JSON")
-        return read_json(got)
-
-
-def read_json(got: dict[str, Any]) -> Answer:
+def read_json(got: Mapping[str, Any]) -> Answer:
     """Read an answer in SPARQL 1.1 query results JSON."""
     if "boolean" in got:
         return Answer(boolean=bool(got["boolean"]))
     columns = tuple(got["head"]["vars"])
+    if columns == ("__ASK_RETVAL",):  # as Virtuoso 7 answers ASK
+        return Answer(boolean=any(b["__ASK_RETVAL"]["value"] == "1" for b in got["results"]["bindings"]))
     return Answer(columns, tuple(_json_row(columns, b) for b in got["results"]["bindings"]))
 
 
-def _json_row(columns: Sequence[str], binding: dict[str, dict[str, str]]) -> tuple[Term | None, ...]:
-    def one(cell: dict[str, str] | None) -> Term | None:
+def _canonical(value: str, datatype: str) -> str:
+    """Write a truth value or decimal in the one way that all engines' answers are compared in: true, 0.8."""
+    if datatype == XSD + "boolean":
+        return {"1": "true", "0": "false"}.get(value, value)
+    if datatype == XSD + "decimal" and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", value):
+        plain = f"{Decimal(value):f}"
+        return (plain.rstrip("0").rstrip(".") if "." in plain else plain) or "0"
+    return value
+
+
+def _json_row(columns: Sequence[str], binding: Mapping[str, Mapping[str, str]]) -> tuple[Term | None, ...]:
+    def one(cell: Mapping[str, str] | None) -> Term | None:
         if cell is None:
             return None
         kind = {"uri": "iri", "bnode": "bnode"}.get(cell["type"], "literal")
+        if kind != "literal":
+            return Term(kind, cell["value"])
         language = cell.get("xml:lang", "")
         plain = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString" if language else XSD + "string"
-        return Term(kind, cell["value"], cell.get("datatype", plain) if kind == "literal" else "", language)
+        datatype = cell.get("datatype", plain)
+        return Term(kind, _canonical(cell["value"], datatype), datatype, language)
 
     return tuple(one(binding.get(c)) for c in columns)

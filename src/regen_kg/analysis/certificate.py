@@ -21,7 +21,7 @@ from regen_kg.analysis.explain import (
 from regen_kg.analysis.patterns import Part, Select, is_variable, literal_kind, read, replaced
 from regen_kg.errors import QueryError
 from regen_kg.iris import DCTERMS, ID, OWL, PREFIXES, RDF, RDFS, RKG, SKOS, XSD
-from regen_kg.store import Store
+from regen_kg.store import Store, refuse_doubtful
 
 ABSENT, PRESENT, BROKEN = "absent-from-named-evidence", "present", "broken-pattern"
 NOT_CHARTED, NOT_REPORTED, UNDECIDED = "not-charted", "not-reported", "undecided"
@@ -774,6 +774,7 @@ def certify(store: Store, query: str, seconds: float = 30.0) -> Certificate:
     QueryError
         If the query doesn't parse or is no SELECT.
     """
+    refuse_doubtful(store, "a certificate")
     select = read(query)
     prober = Prober(store, select, seconds)
     patterns: list[tuple[str, int]] = []

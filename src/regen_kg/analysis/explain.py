@@ -13,7 +13,7 @@ from itertools import pairwise
 from regen_kg.analysis.patterns import Part, Select, connected, is_variable, literal_kind, read, tokens
 from regen_kg.errors import QueryError, RegenKGError
 from regen_kg.iris import PREFIXES, RDFS, SKOS
-from regen_kg.store import Answer, Store
+from regen_kg.store import Answer, Store, refuse_doubtful
 
 _CAP = 10_000  # a pattern that matches more is counted no further
 _SECONDS = 20.0
@@ -569,6 +569,7 @@ def explain(store: Store, query: str, seconds: float = _SECONDS) -> Explanation:
     StoreError
         If the endpoint doesn't answer.
     """
+    refuse_doubtful(store, "an explanation")
     try:
         select = read(query)
     except QueryError:

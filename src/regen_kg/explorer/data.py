@@ -16,7 +16,8 @@ from regen_kg.analysis.noted import noted
 from regen_kg.errors import StoreError
 from regen_kg.iris import BASE, DCTERMS, PREFIXES, PROV, RDF, RDFS, RKG, SCHEMA, SKOS, thing
 from regen_kg.model import Finding
-from regen_kg.store import Answer, RemoteStore, Store
+from regen_kg.remote import RemoteStore
+from regen_kg.store import Answer, Store, refuse_doubtful
 
 Row = dict[str, str]
 MEASURES = ("reports", "studies", "participants", "comparisons")
@@ -81,18 +82,16 @@ def remote_build(endpoint: str) -> RemoteBuild:
     Raises
     ------
     StoreError
-        If its default graph holds no build.
+        If it holds no build.
     """
     store = RemoteStore(endpoint)
+    refuse_doubtful(store, "the explorer")
     rows = select(
         store,
         f"SELECT ?inputs ?package {{ <{BASE}dataset> dcterms:identifier ?inputs ; dcat:version ?package }} LIMIT 1",
     )
     if not rows:
-        raise StoreError(
-            f"{endpoint}: its default graph holds no build of regen-kg; load graph/built/regen-kg.nq there and let the "
-            "default graph be the union of the named ones, or load the merged regen-kg.ttl"
-        )
+        raise StoreError(f"{endpoint} holds no build of regen-kg; load one with regen-kg build --to")
     size = select(store, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0]["n"]
     return RemoteBuild(endpoint, {**rows[0], "triples": {"all": int(size)}})
 

@@ -18,7 +18,8 @@ from regen_kg.explorer import data
 from regen_kg.explorer.data import Row
 from regen_kg.iris import PREFIXES, RDF, RDFS, SKOS
 from regen_kg.queries import plain_rows
-from regen_kg.store import XSD, Answer, Kept, RemoteStore, Store, Term, read_json
+from regen_kg.remote import RemoteStore
+from regen_kg.store import XSD, Answer, Answers, Store, Term, read_json
 from regen_kg.worker import Job, Limits, Worker
 
 LIMITS = Limits(seconds=10.0, workers=1)
@@ -68,7 +69,7 @@ class Desk:
 
     def __init__(self, made: data.AnyBuild, limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self.kept: Kept | None = None
+        self.kept: Answers | None = None
         self._one_at_a_time = threading.Lock()
         self._remote = None if isinstance(made, Build) else RemoteStore(made.endpoint, int(limits.seconds))
         self._worker = Worker(made.dataset(), limits) if isinstance(made, Build) else None
