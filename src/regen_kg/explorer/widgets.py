@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,19 @@ def _build() -> data.AnyBuild:
     return data.opened_build()
 
 
+_RUN = (
+    threading.local()
+)  # words looked up once per cell: there, a look into streamlit's own cache takes most of a page's time
+
+
 def opened() -> tuple[data.AnyBuild, Store]:
     """Return the build and its store, kept by the build's hash; say how to mend it and stop where there is none."""
     try:
         made = _build()
-        return made, _store_of(data.build_key(made), made)
+        key = data.build_key(made)
+        if getattr(_RUN, "key", "") != key:
+            _RUN.key, _RUN.labels, _RUN.reports = key, None, None
+        return made, _store_of(key, made)
     except RegenKGError as err:
         st.error("The graph cannot be opened. Build it with: regen-kg build")
         st.code(str(err), language=None, wrap_lines=True)
@@ -213,19 +222,28 @@ def _labels_of(key: str, _store: Store) -> data.Row:
     return data.term_labels(_store)
 
 
+def _labels() -> data.Row:
+    """Return the labels of all terms of the build that this run has opened."""
+    if getattr(_RUN, "labels", None) is None:
+        made, store = opened()
+        _RUN.labels = _labels_of(data.build_key(made), store)
+    labels: data.Row = _RUN.labels
+    return labels
+
+
 def term(slug: str) -> str:
     """Return a slug's label in the ontology, else the slug in words; a status is never a term."""
     if slug in STATUSES:
         return data.words(slug)
-    made, store = opened()
-    return _labels_of(data.build_key(made), store).get(slug) or data.words(slug)
+    return _labels().get(slug) or data.words(slug)
 
 
 def named(text: str) -> str:
     """Return text in which the slug of a term reads as its label, and that of a report leads to its page."""
-    made, store = opened()
-    labels = _labels_of(data.build_key(made), store)
-    reports = {r["report"] for r in index().reports}
+    labels = _labels()
+    if getattr(_RUN, "reports", None) is None:
+        _RUN.reports = frozenset(r["report"] for r in index().reports)
+    reports = _RUN.reports
     return "".join(
         plain(labels[part]) if part in labels else report_link(part) if part in reports else plain(part)
         for part in re.split(r"([a-z0-9]+(?:-[a-z0-9]+)+)", text)
