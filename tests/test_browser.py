@@ -95,17 +95,19 @@ class Visitor:
             self.page.keyboard.press("Escape")
 
     def sees(self, *words: str) -> None:
-        """Require words on screen."""
+        """Require words on screen, and wait for the rest of the page."""
         from playwright.sync_api import expect
 
         for said in words:
             expect(self.page.get_by_test_id("stMain").get_by_text(said).first).to_be_visible()
+        self.settled()
 
     def heading(self, words: str) -> None:
-        """Require a heading of exactly these words."""
+        """Require a heading of exactly these words, and wait for the rest of the page."""
         from playwright.sync_api import expect
 
         expect(self.page.get_by_role("heading", name=words, exact=True)).to_be_visible()
+        self.settled()
 
     def download(self, button: str) -> str:
         """Press a download button and return what was saved."""
@@ -133,7 +135,7 @@ def browser(home):
     """Chromium, for which no name but loopback exists."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]  # fmt: skip
     with sync_playwright() as driver:
@@ -146,7 +148,7 @@ def browser(home):
 def window(browser):
     """One window for all tasks, so that the explorer's scripts are read once."""
     context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light", reduced_motion="reduce", accept_downloads=True)  # fmt: skip
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 
@@ -311,7 +313,6 @@ def test_a_filtered_view_is_shared_by_its_address(visitor, window):
     page = visitor.open("reports")
     visitor.choose("Technology", "platelet-rich plasma", several=True)
     visitor.heading("28 of 61 reports")
-    visitor.settled()
     visitor.choose("Disease, by population", "plantar fasciitis", several=True)
     visitor.heading("6 of 61 reports")
     shared = page.url
@@ -395,7 +396,6 @@ def test_the_grave_errors_of_the_source(visitor, review):
     visitor.choose("Severity", "▲ grave")
     grave = ask(review, "quality-notes", severity="grave")
     visitor.heading(f"{len(grave)} grave notes")
-    visitor.settled()
     visitor.click(page.get_by_role("link", name="The study flow in its two accounts, and the rest of the method"))
     visitor.heading("As told in the text")
     visitor.sees("Full texts assessed: 111", "Full texts assessed: 231")
