@@ -39,7 +39,7 @@ def by_population(store):  # noqa: F811
 @pytest.mark.parametrize("placement", data.PLACEMENTS)
 def test_the_map_counts_what_the_question_counts(store, placement):  # noqa: F811
     """On technology and disease, the map has the numbers of the saved question gap-matrix, cell by cell."""
-    asked = {(c["technology"], c["disease"]): c for c in data.gap_matrix(store, placement)}
+    asked = {(c["technology"], c["disease"]): c for c in data.ask(store, "gap-matrix", placement=placement)}
     cells = evidence_map.read(store, placement).cells("technology", "disease")
     assert len(cells) == len(asked) == 55
     for c in cells:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from regen_kg.errors import QueryError
+from regen_kg.iris import OWL, RDFS, RKG, SKOS
 from regen_kg.layout import queries_dir
 from regen_kg.store import Answer, Answers, Store
 
@@ -146,8 +147,7 @@ def known_values(store: Store, parameter: str) -> list[str]:
     if parameter not in patterns:
         return []
     text = (
-        "PREFIX rkg: <https://w3id.org/regen-kg/ontology#> PREFIX skos: <http://www.w3.org/2004/02/skos/core#> "
-        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> PREFIX owl: <http://www.w3.org/2002/07/owl#> "
+        f"PREFIX rkg: <{RKG}> PREFIX skos: <{SKOS}> PREFIX rdfs: <{RDFS}> PREFIX owl: <{OWL}> "
         f"SELECT DISTINCT ?v {{ {patterns[parameter]} }} ORDER BY ?v"
     )
     found = [row[0].value for row in store.query(text).rows if row[0]]
@@ -193,7 +193,9 @@ def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None
         known = known_values(store, name)
         if known and value not in known:
             near = difflib.get_close_matches(value, known, n=1, cutoff=0.3)
-            hint = f'; nearest: "{near[0]}"' if near else ""
+            hint = (
+                f'; nearest: "{near[0]}"' if near else f"; it is one of {', '.join(known)}" if len(known) <= 20 else ""
+            )
             raise QueryError(f'parameter {name}: "{value}" is not known{hint}')
     return listed_rows(store.query(text), query.columns, query.lists)
 

@@ -194,12 +194,6 @@ class Terms:
             parent = table[parent].parent
         return tuple(out)
 
-    def descendants(self, name: str, slug: str) -> tuple[str, ...]:
-        """Return the slugs below a term, in the order of their table."""
-        self.get(name, slug)
-        source = "intervention" if name == "technology" else name
-        return tuple(t.slug for t in self.all(source) if slug in self.ancestors(source, t.slug))
-
 
 def _read(folder: Path, name: str, table: _Table, faults: list[str]) -> dict[str, Term]:
     header = [*_COMMON, *table.columns]

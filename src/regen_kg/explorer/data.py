@@ -215,20 +215,6 @@ def claimed_included(store: Store) -> str:
     return ""
 
 
-def gap_matrix(store: Store, placement: str) -> list[Row]:
-    """Return all cells of the gap map, empty ones included."""
-    return ask(store, "gap-matrix", placement=placement)
-
-
-def cell_text(cell: Row, measure: str) -> str:
-    """Say what a cell of the gap map holds: a number, "no report", or "not charted" where a zero would mislead."""
-    if cell["reports"] == "0":
-        return "no report"
-    if measure == "participants" and cell["participants"] == "0" and cell["studies"] != "0":
-        return "not charted"
-    return cell[measure]
-
-
 def empty_cell_sentence(technology: str, disease: str, named: int) -> str:
     """Say what an empty cell means, and what it does not."""
     return (
@@ -266,12 +252,6 @@ def gaps(store: Store) -> list[Row]:
 def cell_gaps(store: Store, technology: str, disease: str) -> list[Row]:
     """Return the gaps of a cell, the gravest first, one per row."""
     return [g for g in gaps(store) if (g["technology"], g["disease"]) == (technology, disease)]
-
-
-def cell_reports(rows: Sequence[Row], technology: str, disease: str, placement: str) -> list[Row]:
-    """Return the reports that one cell of the gap map counts."""
-    column = "diseases" if placement == "population" else "placed_under"
-    return [r for r in rows if technology in items(r["technologies"]) and disease in items(r[column])]
 
 
 def filter_reports(rows: Sequence[Row], technology: str = "", disease: str = "", text: str = "") -> list[Row]:
@@ -497,7 +477,7 @@ def report_page(store: Store, slug: str) -> ReportPage | None:
 def one_query(slug: str) -> str:
     """Return one query that gives everything charted of a report, with the charted row it comes from."""
     return (
-        "PREFIX rkg: <https://w3id.org/regen-kg/ontology#>\nPREFIX skos: <http://www.w3.org/2004/02/skos/core#>\n"
+        f"PREFIX rkg: <{RKG}>\nPREFIX skos: <{SKOS}>\n"
         "SELECT ?thing ?property ?value ?charted_row WHERE {\n"
         f'  ?report a rkg:Report ; skos:notation "{slug}" .\n'
         "  { BIND(?report AS ?thing) } UNION { ?thing rkg:ofReport ?report }\n"
@@ -526,28 +506,3 @@ def notes(store: Store, severity: str = "") -> list[Row]:
     """Return the notes about the source, the gravest first."""
     found = [_note(n) for n in things(store, "?x a rkg:QualityNote .")]
     return sorted((n for n in found if not severity or n["severity"] == severity), key=gravest_first)
-
-
-# ---- asking -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An answer for a page: a table, a truth value or triples, and whether rows were left off."""
-
-    columns: tuple[str, ...]
-    rows: list[Row]
-    said: str = ""
-    triples: str = ""
-    left_off: int = 0
-
-
-def free_query(store: Store, text: str) -> Shown:
-    """Run any read-only query; the table stops at 10,000 rows and says how many were left off."""
-    answer: Answer = store.query(text)
-    if answer.boolean is not None:
-        return Shown((), [], said="true" if answer.boolean else "false")
-    if answer.triples is not None:
-        return Shown((), [], triples=answer.triples)
-    rows = queries.plain_rows(Answer(answer.columns, answer.rows[:SHOWN_ROWS]), answer.columns)
-    return Shown(answer.columns, rows, left_off=max(0, len(answer.rows) - SHOWN_ROWS))

@@ -9,7 +9,7 @@ from itertools import product
 
 from regen_kg.explorer import data
 from regen_kg.explorer.data import Row
-from regen_kg.iris import ID, RKG, class_name
+from regen_kg.iris import ID, RDFS, RKG, SKOS, class_name
 from regen_kg.store import Store
 
 AXES = {
@@ -455,7 +455,7 @@ def gap_query(wanted: Mapping[str, str], placement: str = "population") -> str:
             )
     body = "\n".join("  " + line for line in lines)
     return (
-        f"PREFIX rkg: <{RKG}>\nPREFIX skos: <http://www.w3.org/2004/02/skos/core#>\nPREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>\n"
+        f"PREFIX rkg: <{RKG}>\nPREFIX skos: <{SKOS}>\nPREFIX rdfs: <{RDFS}>\n"
         f"SELECT DISTINCT ?report ?citation WHERE {{\n{body}\n}} ORDER BY ?report\n"
     )
 
