@@ -19,7 +19,7 @@ from regen_kg import build, cli, layout, queries, reasoning, validation
 from regen_kg.model import Finding
 from regen_kg.store import EmbeddedStore
 
-COMMANDS = ["build", "validate", "query", "sparql", "gap", "verify", "explore", "serve", "link", "info"]
+COMMANDS = ["build", "validate", "query", "sparql", "gap", "verify", "explore", "serve", "link", "enrich", "info"]
 
 
 @pytest.fixture
@@ -143,6 +143,8 @@ def test_every_saved_question_is_listed_and_runs(run) -> None:
         (("query", "results", "--param", "reprt=guney-2015"), 'no parameter "reprt"; it has '),
         (("query", "results", "--param", "report=guney-2051"), 'nearest: "guney-2015"'),
         (("query", "results", "--param", "report"), "should be NAME=VALUE"),
+        (("query", "gap-matrix", "--param", "placement=x"), "it is one of charted, population"),
+        (("query", "reports", "--list"), "leave out NAME"),
         (("query", "results", "--param", "report=guney-2015", "--param", "report=guney-2015"), "given twice"),
         (("query", "results", "--param", 'report=x" } #'), "is no slug"),
         (("query", "reports", "--endpoint", "ftp://x"), "is no endpoint address"),
@@ -150,6 +152,12 @@ def test_every_saved_question_is_listed_and_runs(run) -> None:
         (("sparql", "ASK {}", "-f", "x.rq"), "give one query"),
         (("sparql", "-f", "/nowhere/x.rq"), "cannot be read"),
         (("sparql", "SELECT * {"), "does not parse"),
+        (
+            ("sparql", "SELECT * { ?s a rkg:Arm }"),
+            "begin the query with PREFIX rkg: <https://w3id.org/regen-kg/ontology#>",
+        ),
+        (("sparql", "SELECT * { ?s a foo:Arm ; rdfs:label 'a b:c'@en }"), "not declared: foo:, rdfs:; begin"),
+        (("sparql", "CONSTRUCT { ?s a ?t } WHERE { ?s a ?t }", "--format", "csv"), "use --format ttl"),
         (("sparql", "INSERT DATA { <a:a> <a:b> 1 }"), "INSERT is refused"),
         (("sparql", "DELETE WHERE { ?s ?p ?o }"), "DELETE is refused"),
         (("sparql", "DROP ALL"), "DROP is refused"),
@@ -178,6 +186,14 @@ def test_no_rows_are_said_on_stderr(run) -> None:
     code, out, err = run("sparql", "SELECT ?x { ?x a <urn:nothing> }", "--charted", CHARTED, "--format", "csv")
     assert (code, out) == (0, "x\n")
     assert "no rows" in err
+
+
+def test_the_list_of_questions_is_a_table_too(run) -> None:
+    """A program gets the saved questions as rows, one each."""
+    code, out, _ = run("query", "--list", "--format", "csv")
+    rows = {r["name"]: r for r in csv.DictReader(io.StringIO(out))}
+    assert code == 0 and set(rows) == set(queries.load_all())
+    assert rows["results"]["parameters"] == "outcome|report"
 
 
 def test_sparql_answers_of_each_kind(run, tmp_path: Path) -> None:

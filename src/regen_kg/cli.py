@@ -29,6 +29,10 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _why(err: OSError | UnicodeDecodeError) -> str:
+    return err.strerror or str(err) if isinstance(err, OSError) else "not UTF-8"
+
+
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'"{text}" should be a whole number from 1 up')
@@ -61,11 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--format", choices=("text", "json", "csv", "ttl"), default="text")
 
     query = sub.add_parser("query", parents=[charted], help="ask a saved question")
-    query.add_argument("name", nargs="?", metavar="NAME")
-    query.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    query.add_argument("name", nargs="?", metavar="NAME", help="a saved question, e.g. gap-matrix")
+    query.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a parameter of the question (may be given again), e.g. report=paget-2023",
+    )
     query.add_argument("--format", choices=_FORMATS, default="table")
     query.add_argument("--endpoint", metavar="URL", help="ask a SPARQL endpoint instead of the local build")
-    query.add_argument("--list", action="store_true", help="list the saved questions")
+    query.add_argument(
+        "--list", action="store_true", help="list the saved questions, with their parameters in brackets"
+    )
     query.add_argument(
         "--include-noted",
         action="store_true",
@@ -74,9 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("--receipt", metavar="FILE", help="write what it takes to check the answer: see verify")
 
     sparql = sub.add_parser("sparql", parents=[charted], help="run a SPARQL query")
-    sparql.add_argument("query", nargs="?", metavar="QUERY")
-    sparql.add_argument("-f", "--file", metavar="FILE")
-    sparql.add_argument("--endpoint", metavar="URL")
+    sparql.add_argument("query", nargs="?", metavar="QUERY", help="with its PREFIX lines; in quotes")
+    sparql.add_argument("-f", "--file", metavar="FILE", help="read the query from a file")
+    sparql.add_argument("--endpoint", metavar="URL", help="ask a SPARQL endpoint instead of the local build")
     sparql.add_argument(
         "--with",
         dest="copies",
@@ -115,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--format", choices=("text", "json"), default="text")
 
     explore = sub.add_parser("explore", parents=[charted], help="open the explorer in a browser")
-    explore.add_argument("--port", type=int, default=8501)
+    explore.add_argument("--port", type=int, default=8501, metavar="N", help="default: 8501")
     explore.add_argument(
         "--endpoint", metavar="URL", help="show what a SPARQL endpoint holds instead of the local build"
     )
@@ -125,9 +137,11 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     serve = sub.add_parser("serve", parents=[charted], help="answer SPARQL 1.1 at /sparql, on this machine only")
-    serve.add_argument("--port", type=int, default=7878)
+    serve.add_argument("--port", type=int, default=7878, metavar="N", help="default: 7878")
     serve.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at; another than this machine's own opens it to others"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1); another than this machine's own opens it to others",
     )
 
     link = sub.add_parser("link", help="work on links to other ontologies")
@@ -147,13 +161,18 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--format", choices=("text", "json", "csv", "ttl"), default="text")
     near = steps.add_parser("suggest", parents=[tables], help="rank what a term could be mapped to")
     near.add_argument("concept", nargs="?", metavar="CONCEPT", help="a slug (default: all without an exact match)")
-    near.add_argument("--top", type=int, default=5, metavar="N")
+    near.add_argument("--top", type=_positive, default=5, metavar="N", help="candidates per term (default: 5)")
     near.add_argument("--format", choices=_FORMATS, default="table")
     near.add_argument("--accept", metavar="OBJECT", help="write the mapping to OBJECT, such as mondo:0005178")
-    near.add_argument("--predicate", choices=("exact", "close", "broad", "narrow", "related"), default="exact")
-    near.add_argument("--confidence", metavar="0.95", help="how sure you are, from 0 to 1")
-    near.add_argument("--author", metavar="NAME", help="who accepts")
-    near.add_argument("--into", metavar="FILE", help="the SSSOM table to write to")
+    near.add_argument(
+        "--predicate",
+        choices=("exact", "close", "broad", "narrow", "related"),
+        default="exact",
+        help="with --accept: the kind of match (default: exact)",
+    )
+    near.add_argument("--confidence", metavar="0.95", help="with --accept: how sure you are, from 0 to 1")
+    near.add_argument("--author", metavar="NAME", help="with --accept: who accepts")
+    near.add_argument("--into", metavar="FILE", help="with --accept: the SSSOM table to write to")
     far = steps.add_parser("lookup", parents=[tables], help="ask a SPARQL endpoint about what a term is mapped to")
     far.add_argument("concept", metavar="CONCEPT", help="a slug, e.g. plantar-fasciitis")
     far.add_argument("--endpoint", required=True, metavar="URL", help="e.g. http://localhost:7878/query")
@@ -275,11 +294,18 @@ def _query(args: argparse.Namespace) -> int:
     if args.list or not args.name:
         if not args.list:
             raise QueryError("give the name of a saved question, or --list")
-        if args.receipt or args.include_noted:
-            raise QueryError("--list answers no question; leave out --receipt and --include-noted")
-        for saved in queries.load_all().values():
-            parameters = "".join(f" [{p.name}]" for p in saved.parameters)
-            print(f"{saved.name}{parameters}\n    {saved.summary}")
+        if args.name or args.param or args.endpoint or args.receipt or args.include_noted:
+            raise QueryError("--list answers no question; leave out NAME and all options but --format")
+        listed = queries.load_all().values()
+        if args.format == "table":
+            for saved in listed:
+                parameters = "".join(f" [{p.name}]" for p in saved.parameters)
+                print(f"{saved.name}{parameters}\n    {saved.summary}")
+            return 0
+        rows = [
+            {"name": q.name, "parameters": "|".join(p.name for p in q.parameters), "summary": q.summary} for q in listed
+        ]
+        sys.stdout.write(_write_rows(("name", "parameters", "summary"), rows, args.format))
         return 0
     saved = queries.get(args.name)
     values = _parameters(args.param)
@@ -345,7 +371,7 @@ def _verify(args: argparse.Namespace) -> int:
     try:
         text = Path(args.receipt).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as err:
-        raise ReceiptError(f"{args.receipt}: cannot be read ({err})") from err
+        raise ReceiptError(f"{args.receipt}: cannot be read ({_why(err)})") from err
     given = receipts.read_receipt(text, args.receipt)
     refuse_unsafe(given["question"]["text"])
     store, content = _store(args)
@@ -397,7 +423,7 @@ def _sparql(args: argparse.Namespace) -> int:
     try:
         text = args.query or Path(args.file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as err:
-        raise QueryError(f"{args.file}: cannot be read ({err})") from err
+        raise QueryError(f"{args.file}: cannot be read ({_why(err)})") from err
     refuse_unsafe(text)
     if args.endpoint and args.copies:
         raise QueryError("--with adds a local copy to the local build; leave it out with --endpoint")
@@ -411,9 +437,11 @@ def _sparql(args: argparse.Namespace) -> int:
             raise QueryError("--explain answers in words; leave out --format and --receipt")
         print("\n".join(explain(store, text).lines()))
         return 0
+    answer = store.query(text)
+    if answer.triples is not None and args.format in ("csv", "json"):
+        raise QueryError(f"CONSTRUCT and DESCRIBE answer triples, which {args.format} cannot hold; use --format ttl")
     if args.receipt:
         _receipt(args.receipt, store, text, content)
-    answer = store.query(text)
     if why := doubt(store):
         _say(f"not checked: {why}; compare with a local build what you rest on")
     if answer.boolean is not None:
@@ -629,7 +657,8 @@ def _term(slug: str, terms: Terms) -> Term:
         if terms.has(name, slug):
             return terms.get(name, slug)
     near = next((n for name in links.LISTS if (n := terms.nearest(name, slug))), None)
-    raise InputError(f'"{slug}" is no term' + (f'; nearest: "{near}"' if near else ""))
+    hint = f'; nearest: "{near}"' if near else "; regen-kg query mappings names those that have a match"
+    raise InputError(f'"{slug}" is no term{hint}')
 
 
 def _accept(args: argparse.Namespace, terms: Terms) -> int:

@@ -165,7 +165,7 @@ def propose(chart: Chart, client: Client, say: Callable[[str], None], only: Coll
     """
     every = wanted_of(chart)
     if unknown := set(only) - {w.report for w in every}:
-        raise InputError(f"{', '.join(sorted(unknown))}: no such report")
+        raise InputError(f"{', '.join(sorted(unknown))}: no such report; regen-kg query reports lists all")
     chosen = [w for w in every if not only or w.report in only]
     out: list[Proposal] = []
     told: set[str] = set()

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pyoxigraph as ox
 
 from regen_kg.errors import QueryError, StoreError
+from regen_kg.iris import PREFIXES
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
 
@@ -199,13 +200,29 @@ def _dataset(text: str) -> tuple[str, Graphs | None]:
     return text, (tuple(default), tuple(named))
 
 
+def _in_short(text: str, fault: str) -> str:
+    """Name the prefixes that a query uses and does not declare, where that is the fault, in place of what the parser lists."""
+    if "Prefix not found" not in fault:
+        return fault
+    bare = BLANKED.sub(" ", text)
+    declared = set(re.findall(r"\bPREFIX\s*([^\s:<>]*):", bare, re.I))
+    used = dict.fromkeys(re.findall(r"(?<![\w?$:.@-])([A-Za-z][\w.-]*):", bare))
+    missing = [name for name in used if name not in declared]
+    if not missing:
+        return fault
+    lines = " ".join(f"PREFIX {name}: <{PREFIXES.get(name, '...')}>" for name in missing)
+    return (
+        f"{fault.partition(': ')[0]}: not declared: {', '.join(f'{m}:' for m in missing)}; begin the query with {lines}"
+    )
+
+
 @contextmanager
-def _engine_words() -> Iterator[None]:
+def _engine_words(text: str) -> Iterator[None]:
     """Say in our words what the engine finds wrong with a query, be it at once or on the way to a row."""
     try:
         yield
     except SyntaxError as err:
-        raise QueryError(f"the query does not parse: {err}") from err
+        raise QueryError(f"the query does not parse: {_in_short(text, str(err))}") from err
     except (ValueError, RuntimeError, OSError) as err:
         raise QueryError(f"the query cannot be run: {err}") from err
 
@@ -285,7 +302,7 @@ class EmbeddedStore:
             If the query is refused, does not parse or run, or asks for a graph that is not there.
         """
         refuse_unsafe(text)
-        with _engine_words():
+        with _engine_words(text):
             text, clauses = _dataset(text)
             if (graphs := graphs or clauses) is None:
                 yield self.native.query(text, use_default_graph_as_union=True)
