@@ -52,13 +52,35 @@ def test_the_notebook_runs() -> None:
 
 
 def test_links_of_the_docs_lead_somewhere() -> None:
-    """Every relative link of README and docs has its file."""
+    """Every relative link of a page has its file, and docs/README.md or the README leads to every page of docs."""
     import re
 
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    links = [(p, t) for p in pages for t in re.findall(r"\]\(([^)#:]+)\)", p.read_text("utf-8"))]
-    assert links
-    assert [(str(p), t) for p, t in links if not (p.parent / t).exists()] == []
+    docs = list((ROOT / "docs").rglob("*.md"))
+    links = [
+        (p, (p.parent / target).resolve())
+        for p in [*ROOT.glob("*.md"), *(ROOT / "benchmarks").glob("*.md"), *docs]
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", p.read_text("utf-8"))
+    ]
+    assert links and docs
+    assert [(str(p), str(t)) for p, t in links if not t.exists()] == []
+    reached = {t for p, t in links if p in (ROOT / "README.md", ROOT / "docs" / "README.md")}
+    assert [str(p) for p in docs if not {p, p.parent} & reached and p.name != "README.md"] == []
+
+
+def test_figures_of_the_readme_are_those_of_the_build(review: EmbeddedStore) -> None:
+    """Studies claimed, reports named, reports with safety charted, and cells are what the saved questions answer."""
+    ask_ = {
+        name: queries.run(review, queries.get(name))
+        for name in ("reports", "safety-reporting", "gap-matrix", "study-flow")
+    }
+    claimed = [r["charted"] for r in ask_["study-flow"] if r["account"] == "text" and "included" in r["step"]]
+    safety = sum(r["status"] == "charted" for r in ask_["safety-reporting"])
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert (
+        f"It claims {claimed[0]} studies and names {len(ask_['reports'])} reports; safety is charted for {safety} of them."
+        in text
+    )
+    assert f"a gap map of {len(ask_['gap-matrix'])} cells" in text
 
 
 def test_every_command_and_question_of_the_readme_works() -> None:
