@@ -251,7 +251,8 @@ class _Service:
         except TimeoutError:
             self.metrics.busy += 1
             return in_words(503, f"busy: all {self.limits.workers} places are taken by other queries; try again")
-        worker = self.free.pop(0)  # the one that rested longest: a replaced one is still loading
+        worker = next((w for w in self.free if w.ready), self.free[0])  # a replaced one is still loading
+        self.free.remove(worker)
         start = time.monotonic()
         try:
             reply = await anyio.to_thread.run_sync(worker.query, job, limiter=self.threads)

@@ -205,15 +205,19 @@ def _work(pipe: connection.Connection, nquads: str, limits: Limits) -> None:
 # In the process that asks -------------------------------------------------------------------------------------
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
 @contextmanager
 def _no_script() -> Iterator[None]:
     """Hide the script that runs as __main__: a new process would run it too, and under Streamlit it is a page."""
-    script = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = script
+    with _ONE_AT_A_TIME:  # two threads that hide and restore in turns would leave it hidden
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
 
 
 class Worker:
@@ -224,6 +228,7 @@ class Worker:
         self.limits = limits
         self.closed = False
         self.restarts = 0
+        self.starting: threading.Thread | None = None
         self._start()
 
     def _start(self) -> None:
@@ -243,17 +248,26 @@ class Worker:
         StoreError
             If it cannot be.
         """
-        if self.ready:
-            return
-        try:
-            said = self.pipe.recv() if self.pipe.poll(120) else "loading takes more than two minutes"
-        except (EOFError, OSError):
-            said = "a worker ended while it loaded the graph"
-        if said:
+        if self.starting:
+            self.starting.join()
+        if not self.ready and (said := self._load()):
             self._replace()
             raise StoreError(said)
-        self.ready = True
-        self.size = self._resident()
+
+    def _load(self) -> str:
+        """Wait for the process to hold the graph; return why it does not, if so."""
+        try:
+            said = str(self.pipe.recv()) if self.pipe.poll(120) else "loading takes more than two minutes"
+        except (EOFError, OSError):
+            said = "a worker ended while it loaded the graph"
+        if not said:
+            self.size = self._resident()
+            self.ready = True
+        return said
+
+    def _restart(self) -> None:
+        self._start()
+        self._load()
 
     def _resident(self) -> int:
         """Return the bytes that the process holds; 0 where the system does not tell."""
@@ -290,10 +304,15 @@ class Worker:
         self.pipe.close()
         if not self.closed:
             self.restarts += 1
-            self._start()
+            self.ready = False
+            self.starting = threading.Thread(target=self._restart, daemon=True)  # the reply needn't wait for it
+            self.starting.start()
 
     def close(self) -> None:
         """End the process."""
         self.closed = True
         self.process.kill()
+        if self.starting:
+            self.starting.join()  # it may have started another one meanwhile
+            self.process.kill()
         self.process.join()
