@@ -189,13 +189,19 @@ ResultSetMaxRows = 1000000
 """
 
 
-@pytest.fixture(scope="session")
-def virtuoso_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An empty Virtuoso 7 with a database of its own; it writes for dba, by digest authentication."""
+@contextmanager
+def virtuoso(folder: Path) -> Iterator[Server]:
+    """Run a Virtuoso 7 over a folder; it writes for dba, by digest authentication."""
     binary = program("virtuoso-t")
-    folder = tmp_path_factory.mktemp("virtuoso")
     http = free_port()
     (folder / "virtuoso.ini").write_text(VIRTUOSO.format(sql=free_port(), http=http), "utf-8")
     place = f"http://127.0.0.1:{http}/sparql"
     with running([binary, "+foreground", "+configfile", "virtuoso.ini"], place, folder):
         yield Server("virtuoso", place, f"{place}-graph-crud-auth", f"{place}-auth", "dba", "dba")
+
+
+@pytest.fixture(scope="session")
+def virtuoso_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An empty Virtuoso 7 with a database of its own."""
+    with virtuoso(tmp_path_factory.mktemp("virtuoso")) as server:
+        yield server

@@ -179,6 +179,8 @@ def description(rng: random.Random, folder: Path, table: str, row: int) -> list[
     """A description that breaks off, is no description, or lets in what the packaged one does not."""
     path = folder / "datapackage.json"
     text = path.read_text("utf-8")
+    if text != (CHARTED / "datapackage.json").read_text("utf-8"):
+        return empty(rng, folder, table, row)  # one broken description hides another
     described = json.loads(text)
     fld = described["resources"][TABLES.index(table)]["schema"]["fields"][0]
     fld["constraints"] = {}

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Server, free_port
+from conftest import Server, free_port, oxigraph, virtuoso
 from regen_kg import cli, lookup
 
 # True identifiers and labels; wording of synonyms and the choice of terms are ours.
@@ -40,12 +40,12 @@ def put(server: Server, graph: str, text: str) -> None:
     opener.open(request, timeout=60).close()
 
 
-@pytest.fixture(params=["oxigraph_server", "virtuoso_server"])
-def server(request: pytest.FixtureRequest) -> Server:
-    """Each server in turn, holding the small Mondo in a named graph."""
-    found: Server = request.getfixturevalue(request.param)
-    put(found, "urn:mondo", MONDO)
-    return found
+@pytest.fixture(scope="module", params=[oxigraph, virtuoso])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Each server in turn, holding nothing but the small Mondo in a named graph."""
+    with request.param(tmp_path_factory.mktemp("server")) as found:
+        put(found, "urn:mondo", MONDO)
+        yield found
 
 
 def ask(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, str]], str]:
