@@ -284,7 +284,7 @@ class _Finder:
             for t in row.items("technologies") if row["topic"] == "prp-variable" else ():
                 asked.setdefault(t, []).append(row["claim"])
         for t, claims in sorted(asked.items()):
-            reports = tuple(sorted(r for r in self.e.reports if self.e.tested(r, t)))
+            reports = tuple(sorted({r for d in self.e.diseases for r in self.e.cell(t, d)}))
             if not reports or any(c.value("preparation") for r in reports for c in self.e.tested(r, t)):
                 continue
             pattern = (

@@ -20,7 +20,7 @@ mine = [
     r
     for r in rows
     if (not technology or technology in data.items(r["technologies"]))
-    and (not disease or disease in data.items(r["diseases"]))
+    and (not disease or disease in data.items(r["disease"]))
 ]
 silent = sum(r["status"] == "not-charted" for r in mine)
 about = " ".join(
@@ -38,9 +38,9 @@ st.info(
 shown = [r for r in mine if not status or r["status"] == status]
 if shown:
     shown = sorted(shown, key=lambda r: (r["status"] == "not-charted", r["report"]))
-    widgets.table(["report", "status", "statement", "technologies", "diseases", "source"], shown,
+    widgets.table(["report", "status", "statement", "technologies", "disease", "source"], shown,
                   {"report": widgets.report_link, "status": lambda c: widgets.none("not charted") if c == "not-charted" else f"<strong>{widgets.list_plain(c)}</strong>",
-                   "statement": widgets.list_text, "technologies": widgets.list_words, "diseases": widgets.list_words, "source": widgets.list_text},
+                   "statement": widgets.list_text, "technologies": widgets.list_words, "disease": widgets.list_words, "source": widgets.list_text},
                   {"source": "Place in the review"})  # fmt: skip
     widgets.download(shown, list(shown[0]), "safety-reporting")
     widgets.open_in_sparql(question="safety-reporting")
