@@ -326,7 +326,7 @@ TAMPERED = [
     (
         parameter,
         {"answer", "sources", "notes"},
-        'row 1, column result: the receipt has "kim-2014a/r1"; now "kim-2013/r1"',
+        "16 rows in the receipt; now 15",
     ),
     (no_note, {"notes"}, "kim-2014a-vas: new behind the answer"),
     (package, {"package"}, "the receipt has 9.9.9; now"),
