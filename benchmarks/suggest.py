@@ -122,6 +122,18 @@ def figures(concepts: Iterable[Concept], held: set[str], rank: Callable[[matchin
     }
 
 
+def why_missed(concepts: Iterable[Concept], index: matching.Index, copies: Sequence[ontologies.Copy]) -> str:
+    """Say of the exact matches that are not first and suggested what kept them: their own wording, or another term's."""
+    classes = {name: c for copy in copies for name, c in copy.classes.items()}
+    apart = outdone = 0
+    for concept in concepts:
+        exact, ranked = concept.exact(set(classes)), index.rank(concept.wanted)
+        if exact and not (ranked and ranked[0].suggested and ranked[0].object in exact):
+            worded = any(index.fit(concept.wanted, classes[name])[0] >= matching.SUGGESTED for name in exact)
+            outdone, apart = outdone + worded, apart + (not worded)
+    return f"{apart} of {apart + outdone} have no name worded as ours, {outdone} stand behind another term that has one"
+
+
 def best_cutoff(
     concepts: Sequence[Concept], held: set[str], rank: Callable[[matching.Wanted], list[tuple[str, float]]]
 ) -> float:
@@ -177,6 +189,8 @@ def main() -> None:
         f"| traps ranked first (of which suggested), of {len(traps)} | {firsts[0]} ({firsts[1]}) | {firsts[2]} ({firsts[3]}) | | |\n"
     )
 
+    for half, name in ((apart, "held out"), (tuning, "tuned on")):
+        print(f"exact matches that are not first and suggested, {name}: {why_missed(half, index, copies)}")
     ids: dict[str, set[str]] = defaultdict(set)
     for copy in copies:
         ids[copy.prefix] |= set(copy.ids.split())

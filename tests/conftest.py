@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import importlib.util
 import os
 import shutil
@@ -20,6 +21,8 @@ from types import ModuleType
 import pytest
 
 from regen_kg import build
+from regen_kg.ontologies import curie
+from regen_kg.ontology_files import OntologyFile
 from regen_kg.store import EmbeddedStore
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +76,25 @@ def _absent(words: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(words)
     pytest.skip(words)
+
+
+@functools.cache
+def whole_release(prefix: str) -> OntologyFile:
+    """Mondo (v2026-05-05), Uberon or CL whole, as a package of the test extra ships it."""
+    needs("cellxgene_ontology_guide")
+    from cellxgene_ontology_guide.supported_versions import load_ontology_file
+
+    version = {"mondo": "2026-05-05", "uberon": "2026-04-01", "cl": "2026-03-26"}[prefix]
+    held = load_ontology_file(f"{prefix.upper()}-ontology-v{version}.json.zst")
+    found = OntologyFile(f"{prefix}.obo", "OBO", "0" * 64, prefix, version)
+    for name, about in held.items():
+        c = found.get(name)
+        assert c is not None
+        c.label, c.obsolete = about["label"], about["deprecated"]
+        c.synonyms = [("EXACT", s) for s in about.get("synonyms", ())]
+        c.parents = [curie(a) or a for a, steps in about["ancestors"].items() if steps == 1 and a in held]
+    found.classes = {name: c for name, c in found.classes.items() if c.label}
+    return found
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

@@ -112,17 +112,30 @@ def test_a_missing_table_and_a_stray_one_are_named(charted: Path) -> None:
     assert 'arm.csv: no such table in datapackage.json; nearest: "arms.csv"' in said
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(row=st.integers(0, 5), column=st.integers(0, 6), text=st.text(max_size=30))
-def test_any_cell_is_read_or_refused_in_words(charted: Path, row: int, column: int, text: str) -> None:
+@pytest.fixture
+def one_report(charted: Path) -> Path:
+    """The charted tables with the rows of one report only, which read whole and forty times as fast."""
+    for path in charted.glob("*.csv"):
+        head, *rows = read(charted, path.stem)
+        if "report" in head:
+            write(charted, path.stem, [head, *(r for r in rows if r[head.index("report")] == "gormeli-2015")])
+        elif path.stem in ("claims", "citations", "claim-citations", "notes", "study-flow"):
+            write(charted, path.stem, [head])
+    assert len(charting.read_chart(charted, KNOWN).rows("arms")) == 3
+    return charted
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(row=st.integers(0, 3), column=st.integers(0, 6), text=st.text(max_size=30))
+def test_any_cell_is_read_or_refused_in_words(one_report: Path, row: int, column: int, text: str) -> None:
     """Whatever a cell holds, reading ends in a chart or in a ChartingError, never in another exception."""
-    before = (charted / "arms.csv").read_bytes()
-    rows = read(charted, "arms")
+    before = (one_report / "arms.csv").read_bytes()
+    rows = read(one_report, "arms")
     rows[row][column % len(rows[0])] = text.replace("\0", "").encode("utf-8", "ignore").decode()
-    write(charted, "arms", rows)
+    write(one_report, "arms", rows)
     try:
-        charting.read_chart(charted, KNOWN)
+        charting.read_chart(one_report, KNOWN)
     except ChartingError as err:
         assert err.faults
     finally:
-        (charted / "arms.csv").write_bytes(before)
+        (one_report / "arms.csv").write_bytes(before)

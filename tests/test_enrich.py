@@ -189,7 +189,7 @@ def serving(fakes: Fakes) -> Iterator[Fakes]:
     """Run the fakes."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
 
         def do_GET(self) -> None:
             fakes.agents.add(self.headers["User-Agent"])

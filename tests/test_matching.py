@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, needs
+from conftest import ROOT, needs, whole_release
 from regen_kg import cli, links, matching, ontologies, ontology_files
 from regen_kg.errors import FaultsError, InputError, OntologyError
 from regen_kg.terms import Terms
@@ -249,15 +249,37 @@ def test_bad_files_change_nothing(
     assert {p.name: p.read_bytes() for p in (own_home / "ontologies").iterdir()} == {"mondo.nq": before}
 
 
-def test_packed_bombs_are_refused(tmp_path: Path) -> None:
-    """A small packed file that would fill the memory is refused before it does."""
-    for name, start, said in (
-        ("mondo.ttl.gz", b"<http://a/> <http://b/> '", "endless"),
-        ("mondo.json.gz", b'{"graphs": "', "times its size"),
-    ):
-        (tmp_path / name).write_bytes(gzip.compress(start + b"a" * 70_000_000, 1))
-        with pytest.raises(OntologyError, match=said):
-            ontology_files.read_ontology(tmp_path / name, quiet)
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("mondo.ttl.gz", b"<http://a/> <http://b/> '" + b"a" * 20_000_000, "endless"),
+        ("mondo.json.gz", b'{"graphs": "' + b"a" * 2_000_000, "longer than 1 MiB"),
+        ("mondo.json.gz", b'{"graphs": ["' + rb"\"" * 1_000_000, "longer than 1 MiB"),
+        ("mondo.json.gz", b'{"graphs": [' + b'{"nodes": []}, ' * 80_000, "more than 100 times its size"),
+        ("mondo.obo.gz", b"format-version: 1.4\n" + b"[Term]\nid: X:1\n" * 80_000, "more than 100 times its size"),
+    ],
+    ids=["endless Turtle", "endless JSON", "endless JSON of hidden quotes", "repeated JSON", "repeated OBO"],
+)
+def test_packed_bombs_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, said: str
+) -> None:
+    """A small packed file that would fill the memory is refused before it does, here at a small limit."""
+    if "times its size" in said:
+        monkeypatch.setattr(ontology_files, "_UNPACKED", 2**20)
+    (tmp_path / name).write_bytes(gzip.compress(content))
+    with pytest.raises(OntologyError, match=said):
+        ontology_files.read_ontology(tmp_path / name, quiet)
+
+
+def test_long_texts_that_end_are_read(tmp_path: Path) -> None:
+    """Texts below the limit, backslashes and quotes within them, are no bomb, however many there are."""
+    text = 'a\\"b' * 30_000
+    nodes = [
+        {"id": OBO + f"MONDO_000000{n}", "lbl": "disease", "meta": {"definition": {"val": text}}} for n in range(9)
+    ]
+    (tmp_path / "mondo.json").write_text(json.dumps({"graphs": [{"id": OBO + "mondo.json", "nodes": nodes}]}), "utf-8")
+    found = ontology_files.read_ontology(tmp_path / "mondo.json", quiet)
+    assert {c.definition for c in found.classes.values()} == {text} and len(found.classes) == 9
 
 
 def test_wrong_prefix_names_the_right_one(tmp_path: Path, own_home: Path, terms: Terms) -> None:
@@ -582,23 +604,27 @@ def test_patterns_are_those_of_bioregistry() -> None:
             assert s.pattern == theirs, s.prefix
 
 
+def as_obo(file: ontology_files.OntologyFile) -> str:
+    """An ontology as OBO."""
+    lines = ["format-version: 1.4", f"ontology: {file.title}", f"data-version: {file.version}"]
+    for c in file.classes.values():
+        lines += ["", "[Term]", f"id: {c.id.upper()}", f"name: {c.label}"]
+        lines += [f"synonym: {json.dumps(text, ensure_ascii=False)} {scope} []" for scope, text in c.synonyms]
+        lines += [f"is_a: {parent.upper()}" for parent in c.parents]
+        lines += ["is_obsolete: true"] if c.obsolete else []
+    return "\n".join(lines) + "\n"
+
+
 def test_whole_mondo_uberon_and_cell_ontology(
-    own_home: Path, tmp_path: Path, terms: Terms, mappings: list[links.Mapping]
+    own_home: Path, tmp_path: Path, terms: Terms, mappings: list[links.Mapping], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On whole releases every shipped mapping to Mondo, Uberon and CL holds, and the exact ones come first."""
-    needs("cellxgene_ontology_guide")
-    from cellxgene_ontology_guide.supported_versions import load_ontology_file
-
-    for prefix, version in (("mondo", "v2026-05-05"), ("uberon", "v2026-04-01"), ("cl", "v2026-03-26")):
-        held = load_ontology_file(f"{prefix.upper()}-ontology-{version}.json.zst")
-        lines = ["format-version: 1.4", f"ontology: {prefix}", f"data-version: {version[1:]}"]
-        for name, about in held.items():
-            lines += ["", "[Term]", f"id: {name}", f"name: {about['label']}"]
-            lines += [f"synonym: {json.dumps(s, ensure_ascii=False)} EXACT []" for s in about.get("synonyms", ())]
-            lines += [f"is_a: {a}" for a, steps in about["ancestors"].items() if steps == 1 and a in held]
-            lines += ["is_obsolete: true"] if about["deprecated"] else []
-        (tmp_path / f"{prefix}.obo").write_text("\n".join(lines) + "\n", "utf-8")
-        copy = matching.add(str(tmp_path / f"{prefix}.obo"), None, terms, mappings, quiet)
+    (tmp_path / "cl.obo").write_text(as_obo(whole_release("cl")), "utf-8")
+    read = ontology_files.read_ontology(tmp_path / "cl.obo", quiet)
+    assert read.classes == whole_release("cl").classes and len(read.classes) > 3_000
+    monkeypatch.setattr(matching, "read_ontology", lambda path, say: whole_release(path.stem))
+    for prefix in ("mondo", "uberon", "cl"):
+        copy = matching.add(f"{prefix}.obo", None, terms, mappings, quiet)
         assert copy.of > 3_000 and len(copy.classes) < copy.of / 2
     copies = ontologies.copies()
     found = matching.check(mappings, copies)
@@ -630,6 +656,41 @@ def redirect(path: str, accept: str, files: str) -> str | None:
                     else re.sub(r"\$(\d)", lambda d: hit[int(d[1])], m[2]).replace("%{ENV:FILES}", files)
                 )
     return None
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ("animal study", "animal investigation"),
+        ("sodium hyaluronate", "Hyaluronic acid sodium"),
+        ("imaging evidence", "medical imaging evidence"),
+        ("talar bone injury", "osseous talus trauma"),
+        ("type II collagen", "collagen, type 2"),
+        ("intra-articular fibre", "intraarticular fiber"),
+    ],
+)
+def test_other_words_for_the_same_are_suggested(mine: str, theirs: str) -> None:
+    """Of five hundred terms that share a word, the one worded otherwise to the same effect comes first, and is suggested."""
+    noise = {f"efo:{n:07}": ontologies.Class(f"efo:{n:07}", f"{mine.split()[0]} x{n}") for n in range(500)}
+    right = {"obi:0000001": ontologies.Class("obi:0000001", theirs)}
+    index = matching.Index([ontologies.Copy("efo", "1", "", "", "", "", "", 501, "", noise | right)])
+    first = index.rank(matching.Wanted(mine))[0]
+    assert (first.object, first.suggested) == ("obi:0000001", True)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ("mesenchymal stem cell", "mesenchymal progenitor cell"), ("hyaluronic acid", "hyaluronate"), ("stromal tissue", "stroma"),
+        ("tendon rupture", "tendon injury"), ("autologous chondrocyte implantation", "autologous chondrocyte transplantation"),
+    ],
+)  # fmt: skip
+def test_what_is_merely_near_is_never_suggested(mine: str, theirs: str) -> None:
+    """Words that mean nearly the same, and a word left out beside a single one, make no suggestion."""
+    index = matching.Index(
+        [ontologies.Copy("efo", "1", "", "", "", "", "", 1, "", {"efo:1": ontologies.Class("efo:1", theirs)})]
+    )
+    assert not any(c.suggested for c in index.rank(matching.Wanted(mine)))
 
 
 @pytest.mark.parametrize(

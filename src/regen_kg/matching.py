@@ -27,15 +27,28 @@ from regen_kg.terms import Term, Terms
 SUGGESTED = 0.85  # a candidate below is shown as near, never as a suggestion
 _NEEDED = 1 / 3  # of the words of a term's name and one of ours together, how many must be shared for it to be kept
 _STOP = frozenset("a an and as at by derived for from in into of on or the to with".split())
-_ALIKE = {"investigation": "study", "disorder": "disease", "illness": "disease", "technique": "procedure"}
-_OPTIONAL = frozenset(("clinical", "human", "joint"))  # may be left out where two words or more remain
-_WORD, _NON = re.compile(r"[a-z0-9]+"), re.compile(r"\bnon[- ]")
+# Words that ontologies swap between a label and its exact synonyms, and adjectives; each is read as the last of its group.
+_SWAPPED = (
+    "investigation study", "disorder illness disease", "technique technic procedure", "tumor neoplasm", "trauma injury",
+    "therapeutic treatment therapy", "grafting transplantation", "cellular cell",
+    "osseous bone", "cardiac heart", "cutaneous skin", "pedal pes foot", "manus hand", "femoral femur", "tibial tibia", "fibular fibula",
+    "talar talus", "calcaneal calcaneum calcaneus", "articular joint", "tendinous tendon", "ligamentous ligament", "cartilaginous cartilage", "placental placenta",
+    "musculus muscle", "inherited hereditary", "autogenous autogenic autogeneic autologous", "homologous allogenic allogenous allogeneic",
+    "ii 2nd second 2", "iii 3rd third 3", "iv 4th fourth 4", "i 1st first 1",
+)  # fmt: skip
+_ALIKE = {word: group.split()[-1] for group in _SWAPPED for word in group.split()[:-1]}
+_OPTIONAL = frozenset(
+    "clinical disease human joint medical nos tissue".split()
+)  # one may be left out beside two others
+_WORD = re.compile(r"[a-z0-9]+")
+_PREFIXED = re.compile(r"\b(non[- ]|(?:anti|inter|intra|micro|peri|post|pre)-)")
+_ACID, _METAL = re.compile(r"ic acid\b"), re.compile(r"\b(sodium|potassium|calcium)\b")
 _GENITIVE, _DIMENSIONS = re.compile(r"(?<=\w)'s?(?=\W|$)"), re.compile(r"\b(\d)-?d\b")
 _NUMBERS = {"one": "1", "two": "2", "three": "3", "four": "4"}
 _SPELLING = (
     (re.compile(r"(?<=\w{3})is(e|ed|es|ing|ation|er)$"), r"iz\1"),
-    (re.compile(r"^haem"), "hem"), (re.compile(r"^oedema"), "edema"), (re.compile(r"aesth"), "esth"),
-    (re.compile(r"^orthopaed"), "orthoped"), (re.compile(r"our$"), "or"), (re.compile(r"analogue$"), "analog"),
+    (re.compile(r"haem"), "hem"), (re.compile(r"aem(?=i)"), "em"), (re.compile(r"^oe(?=dema|soph|str)"), "e"), (re.compile(r"aesth"), "esth"),
+    (re.compile(r"paed"), "ped"), (re.compile(r"our$"), "or"), (re.compile(r"(?<=\w)(b|t)re$"), r"\1er"), (re.compile(r"analogue$"), "analog"),
     (re.compile(r"^tendonitis$"), "tendinitis"),
 )  # fmt: skip
 _PLURALS = (
@@ -70,10 +83,26 @@ def words(text: str) -> frozenset[str]:
     True
     >>> sorted(words("Randomised controlled trials"))
     ['controlled', 'randomized', 'trial']
+    >>> words("Hyaluronic acid, sodium salt") == words("sodium hyaluronate")
+    True
     """
-    bare = unicodedata.normalize("NFKD", text.casefold().replace("’", "'")).encode("ascii", "ignore").decode()
-    bare = _DIMENSIONS.sub(r"\1 dimensional", _GENITIVE.sub("", bare))
-    return frozenset(_word(_NUMBERS.get(w, w)) for w in _WORD.findall(_NON.sub("non", bare)) if w not in _STOP)
+    bare = text.casefold().replace("’", "'")
+    if not bare.isascii():
+        bare = unicodedata.normalize("NFKD", bare).encode("ascii", "ignore").decode()
+    if "'" in bare:
+        bare = _GENITIVE.sub("", bare)
+    if "-" in bare or "non " in bare:
+        bare = _PREFIXED.sub(lambda m: m.group()[:-1], bare)
+    if _DIMENSIONS.search(bare):
+        bare = _DIMENSIONS.sub(r"\1 dimensional", bare)
+    if "ic acid" in bare and _METAL.search(bare):  # a salt, which some call by its acid
+        bare = re.sub(r"\bsalt\b", "", _ACID.sub("ate", bare))
+    return frozenset(_word(_NUMBERS.get(w, w)) for w in _WORD.findall(bare) if w not in _STOP)
+
+
+def _meant(bag: Iterable[str]) -> frozenset[str]:
+    """Return words with one word for all that are used alike."""
+    return frozenset(_ALIKE.get(w, w) for w in bag)
 
 
 def is_short_form(text: str) -> bool:
@@ -156,6 +185,7 @@ class Index:
 
     def __init__(self, copies: Iterable[Copy]) -> None:
         self._by_word: dict[str, list[int]] = defaultdict(list)
+        self._by_meaning: dict[str, list[int]] = defaultdict(list)
         self._joined: dict[str, list[int]] = defaultdict(list)
         self._classes: list[tuple[Class, Copy]] = []
         self._sizes: Counter[str] = Counter()
@@ -166,8 +196,11 @@ class Index:
                 me = len(self._classes)
                 self._classes.append((c, copy))
                 self._sizes[c.id.partition(":")[0]] += 1
-                for word in {w for name, _, _ in names(c) for w in words(name)}:
+                said = {w for name, _, _ in names(c) for w in words(name)}
+                for word in said:
                     self._by_word[word].append(me)
+                for word in _meant(said):
+                    self._by_meaning[word].append(me)
                 for joined in {_joined(name) for name, _, _ in names(c)}:
                     self._joined[joined].append(me)
 
@@ -209,7 +242,7 @@ class Index:
             return 0.995, "is worded as"
         if run == _joined(name):
             return 0.99, "is worded, spaces aside, as"
-        mine, theirs = (frozenset(_ALIKE.get(w, w) for w in words_) for words_ in (bag, other))
+        mine, theirs = _meant(bag), _meant(other)
         if mine == theirs and bag:
             return 0.94, "means, word by word,"
         if (more := mine ^ theirs) <= _OPTIONAL and len(more) == 1 and len(mine & theirs) >= 2:
@@ -224,7 +257,7 @@ class Index:
         weight: Counter[int] = Counter()
         for text in long:
             for word in words(text):
-                for found in self._by_word.get(word, ()):
+                for found in self._by_meaning.get(_ALIKE.get(word, word), ()):
                     weight[found] += self.rare(word)  # type: ignore[assignment]
             for found in self._joined.get(_joined(text), ()):
                 weight[found] += 100
@@ -359,23 +392,29 @@ def add(
 def _needed(
     file: OntologyFile, terms: Terms, mappings: Sequence[Mapping], say: Callable[[str], None]
 ) -> dict[str, Class]:
-    bags: dict[str, set[frozenset[str]]] = defaultdict(set)
+    ours: dict[frozenset[str], int] = {}
+    holding: dict[str, list[int]] = defaultdict(list)  # word -> which of ours hold it
     runs: set[str] = set()
     for term in (t for name in LISTS for t in terms.all(name)):
         for text in wordings(term.label, term.alt_labels)[0]:
             runs.add(_joined(text))
-            for word in words(text):
-                bags[word].add(words(text))
+            if (bag := _meant(words(text))) not in ours:
+                for word in bag:
+                    holding[word].append(len(ours))
+                ours[bag] = len(ours)
+    sizes = [len(bag) for bag in ours]
+
+    def worded_alike(text: str) -> bool:
+        bag = _meant(words(text))
+        shared = Counter(n for word in bag if word in holding for n in holding[word])
+        return any(n >= _NEEDED * (len(bag) + sizes[other] - n) for other, n in shared.items())
+
     queue = [m.object for m in mappings if m.object in file.classes]
     for done, c in enumerate(file.classes.values(), 1):
         if done % 25_000 == 0:
             say(f"{file.name}: {done:,} terms compared")
-        for name, _, _ in names(c):
-            bag = words(name)
-            shared = Counter(other for word in bag for other in bags.get(word, ()))
-            if _joined(name) in runs or any(n >= _NEEDED * (len(bag) + len(other) - n) for other, n in shared.items()):
-                queue.append(c.id)
-                break
+        if any(_joined(name) in runs or worded_alike(name) for name, _, _ in names(c)):
+            queue.append(c.id)
     kept: dict[str, Class] = {}
     while queue:
         name = queue.pop()

@@ -33,7 +33,9 @@ Say = Callable[[str], None]
 
 MAX_BYTES = 8 * 2**30  # after unpacking
 _ENTITY_LENGTH, _ENTITIES, _PROLOG = 256, 512, 2**20
-_LINE, _DEPTH, _RATIO = 2**20, 64, 100  # of OBO in bytes, of JSON in brackets, of gzip once it gives 64 MiB
+_LINE, _DEPTH = 2**20, 64  # of an OBO line and of a JSON string in bytes, of JSON in brackets
+_RATIO, _UNPACKED = 100, 2**26  # of gzip, once it gives so many bytes
+_QUOTE = re.compile(rb'(?<!\\)"')
 _SUFFIXES = {
     ".obo": "OBO", ".json": "OBO graph JSON", ".ttl": "Turtle", ".nt": "N-Triples", ".owx": "OWL/XML",
     ".rdf": "RDF/XML", ".owl": "RDF/XML or OWL/XML", ".xml": "RDF/XML or OWL/XML",
@@ -79,6 +81,7 @@ class _Stream(io.RawIOBase):
         self.source: Any = gzip.open(self.raw) if packed else self.raw
         self.taken, self.told = 0, time.monotonic()
         self.prolog: int | None = None  # where the root element of XML begins
+        self.json, self.quoted = False, 0  # where the last quote stands that no backslash hides
         self.tail = b""
 
     def readable(self) -> bool:
@@ -90,7 +93,7 @@ class _Stream(io.RawIOBase):
         self.taken += len(block)
         if self.taken > MAX_BYTES:
             raise OntologyError(f"{self.path.name}: more than {MAX_BYTES >> 30} GiB when unpacked; not read further")
-        if self.packed and self.taken > 2**26 and self.taken > _RATIO * self.size:
+        if self.packed and self.taken > _UNPACKED and self.taken > _RATIO * self.size:
             raise OntologyError(f"{self.path.name}: unpacks to more than {_RATIO} times its size; refused as hostile")
         if self.prolog is not None:
             seen = self.tail + block
@@ -98,10 +101,27 @@ class _Stream(io.RawIOBase):
             if re.search(rb"<!(DOCTYPE|ENTITY)", seen[max(0, self.prolog - before) :], re.I):
                 raise OntologyError(f"{self.path.name}: declares entities inside its content; refused as hostile")
             self.tail = seen[-10:]
+        if self.json:
+            self._no_endless_text(block)
         if time.monotonic() - self.told > 2:
             self.told = time.monotonic()
             self.say(f"{self.path.name}: {100 * self.raw.tell() // max(self.size, 1)} % read")
         return len(block)
+
+    def _no_endless_text(self, block: bytes) -> None:
+        """Refuse a string of JSON that has no end: the parser's time for one grows with the square of its length."""
+        start, seen = self.taken - len(block) - len(self.tail), self.tail + block
+        first = _QUOTE.search(seen)
+        if (start + first.start() if first else self.taken) - self.quoted > _LINE:
+            raise OntologyError(
+                f"{self.path.name}: holds a text longer than {_LINE >> 20} MiB; it is damaged or hostile"
+            )
+        at = len(seen)
+        while first and (at := seen.rfind(b'"', 0, at)) >= 0:
+            if seen[at - 1 : at] != b"\\":
+                self.quoted = start + at
+                break
+        self.tail = seen[-1:]
 
     def close(self) -> None:
         self.raw.close()
@@ -109,9 +129,9 @@ class _Stream(io.RawIOBase):
 
 
 @contextmanager
-def _opened(path: Path, say: Say, prolog: int | None = None) -> Iterator[BinaryIO]:
+def _opened(path: Path, say: Say, prolog: int | None = None, json: bool = False) -> Iterator[BinaryIO]:
     stream = _Stream(path, say)
-    stream.prolog = prolog
+    stream.prolog, stream.json = prolog, json
     try:
         yield io.BufferedReader(stream, 2**18)
     finally:
@@ -353,7 +373,9 @@ def _read_json(path: Path, found: OntologyFile, say: Say) -> None:
     import ijson
 
     try:
-        with _opened(path, say) as file:  # brackets are counted first, since nesting costs memory in what follows
+        with _opened(
+            path, say, json=True
+        ) as file:  # brackets are counted first, since nesting costs memory in what follows
             depth = 0
             for event, _ in ijson.basic_parse(file):
                 depth += event.startswith("start_") - event.startswith("end_")
