@@ -370,6 +370,7 @@ def verdicts(cases: list[tuple[EmbeddedStore, Case]]) -> list[tuple[Case, str]]:
 CERTIFIED = (ABSENT, NOT_CHARTED, NOT_REPORTED)
 
 
+@pytest.mark.no_cover  # many runs of what other tests reach
 def test_seeded_suite(review: EmbeddedStore, capsys: pytest.CaptureFixture[str]) -> None:
     """Of at least 200 queries with known cause, 95 % get the right verdict, and no broken one is certified as a gap."""
     cases = suite(review)

@@ -125,6 +125,7 @@ def one_report(charted: Path) -> Path:
     return charted
 
 
+@pytest.mark.no_cover  # many runs of what other tests reach
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=st.integers(0, 3), column=st.integers(0, 6), text=st.text(max_size=30))
 def test_any_cell_is_read_or_refused_in_words(one_report: Path, row: int, column: int, text: str) -> None:

@@ -559,6 +559,7 @@ def suite(review_chart: Chart, clean: Chart) -> dict[str, list[bool]]:
     return {n: [seen for reports in both for seen in trials(reports, n, 10)] for n in SEEDS}
 
 
+@pytest.mark.no_cover  # many runs of what other tests reach
 def test_seeded_errors_are_found(suite: dict[str, list[bool]], capsys: pytest.CaptureFixture[str]) -> None:
     """Of at least 25 kinds of error, planted in the review and in clean studies, 95 % are found, each by its own rule."""
     every = [seen for found in suite.values() for seen in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -165,25 +166,44 @@ def types_in(triples: Iterable[ox.Triple], ontology: list[ox.Triple]) -> Pairs:
 
 @pytest.fixture(scope="module")
 def told(review: EmbeddedStore) -> list[ox.Quad]:
-    """All of the build that nobody inferred: the 61 reports, notes, claims, method, places, gaps, conflicts, mappings, ontology."""
+    """What nobody inferred: reports, notes, claims, method, places, gaps, conflicts, mappings, ontology.
+
+    Every fifth of the 61 reports with all that speaks of it; all of them where REGEN_KG_WHOLE is set, which HermiT needs a minute for.
+    """
     quads = [q for q in review.native if q.graph_name.value not in MADE]
-    assert sum(q.predicate == TYPE and q.object == ox.NamedNode(RKG + "Report") for q in quads) == 61
-    return quads
+    is_report = (TYPE, ox.NamedNode(RKG + "Report"))
+    reports = sorted(q.subject.value for q in quads if (q.predicate, q.object) == is_report)
+    assert len(reports) == 61
+    if os.environ.get("REGEN_KG_WHOLE"):
+        return quads
+    left = {r.rsplit("/", 1)[1] for r in reports} - {r.rsplit("/", 1)[1] for r in reports[::5]}
+    other = re.compile("/(?:" + "|".join(map(re.escape, sorted(left))) + ")(?:[/>]|$)")
+    kept = [q for q in quads if not other.search(str(q.subject)) and not other.search(str(q.object))]
+    assert sum((q.predicate, q.object) == is_report for q in kept) == 13
+    return kept
 
 
 @pytest.fixture(scope="module")
 def realised(told: list[ox.Quad]) -> Pairs:
-    """What HermiT infers from the whole build at once, no statement left out."""
+    """What HermiT infers from all of that at once."""
     return reasoning.realise([q.triple for q in told])
 
 
 def test_materialised_types_are_those_of_hermit(
     ontology: list[ox.Triple], review: EmbeddedStore, told: list[ox.Quad], realised: Pairs
 ) -> None:
-    """Every type of every individual of the whole build is HermiT's, and the other way round."""
-    mine = types_in((q.triple for q in review.native), ontology)
-    assert len(mine) > len(types_in((q.triple for q in told), ontology)) > 3000
+    """Every type of every individual is HermiT's, and the other way round, by the build's own rules and in what it wrote."""
+    asserted = types_in((q.triple for q in told), ontology)
+    mine = asserted | types_in(
+        (q.triple for q in reasoning.inferred_quads(ontology, build.hierarchy(ontology), told)), ontology
+    )
+    assert len(mine) > len(asserted) > 1000
     assert mine == realised
+    known = {individual for individual, _ in realised}
+    written = types_in((q.triple for q in review.native), ontology)
+    if os.environ.get("REGEN_KG_WHOLE"):
+        assert written == realised
+    assert realised <= written and known == {i for i, _ in asserted}
 
 
 def without(ontology: list[ox.Triple], axiom: str) -> list[ox.Triple]:
@@ -193,6 +213,7 @@ def without(ontology: list[ox.Triple], axiom: str) -> list[ox.Triple]:
     return blind
 
 
+@pytest.mark.no_cover  # many runs of what other tests reach
 @pytest.mark.parametrize(
     "axiom", ["hasValue", "someValuesFrom", "intersectionOf", "unionOf", "equivalentClass", "inverseOf", "subClassOf"]
 )

@@ -272,6 +272,7 @@ def mutate(store: ox.Store, seed: int, mutations: int) -> None:
     store.add(ox.Quad(ox.NamedNode("urn:x-arm"), ox.NamedNode(RDF + "type"), narrower))
 
 
+@pytest.mark.no_cover  # many runs of what other tests reach
 def test_set_wise_finds_the_same_after_mutations() -> None:
     """Three hundred statements taken away, added or swapped for odd values in forty fixtures: the findings stay pyshacl's."""
     store = ox.Store()
