@@ -38,6 +38,7 @@ PAGES = {
     "ask-own": "ask?mode=own",
     "graph": "graph",
     "ontology": "ontology?term=platelet-rich-plasma",
+    "as-seen-by": "as-seen-by?as=mondo&term=mondo:0005178",
     "method": "method",
     "quality": "quality?severity=grave",
 }

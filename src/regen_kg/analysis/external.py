@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from regen_kg import queries
 from regen_kg.iris import OWL, RDFS, SKOS, named_graph
+from regen_kg.ontologies import Copy
 from regen_kg.store import Store
 
 
@@ -61,16 +62,18 @@ class RollUp:
                     queue += [(depth + 1, child) for child in reversed(self.terms[name].children)]
 
 
-def rollup(store: Store, prefix: str) -> RollUp:
+def rollup(store: Store, prefix: str, copy: Copy | None = None) -> RollUp:
     """Count the evidence under each term of another ontology.
 
     Parameters
     ----------
     store : Store
-        A build with the ontology's local copy, as `Build.store_with` gives it. Without the copy nothing is known of what
-        stands above what, and each mapped term is counted by itself.
+        A build, with the ontology's local copy in it as `Build.store_with` gives it, or without.
     prefix : str
         Whose terms, e.g. mondo.
+    copy : Copy or None
+        The ontology's local copy where the store lacks it. Where neither has it nothing is known of what stands above
+        what, and each mapped term is counted by itself.
 
     Returns
     -------
@@ -84,7 +87,11 @@ def rollup(store: Store, prefix: str) -> RollUp:
             here[row["via"]].add(row["report"])
     for row in queries.run(store, queries.get("mappings")):
         labels[row["object"]] = row["object_label"]
-    above, version = _hierarchy(store, prefix, labels)
+    if copy is None:
+        above, version = _hierarchy(store, prefix, labels)
+    else:
+        above, version = {c.id: set(c.parents) for c in copy.classes.values()}, copy.version
+        labels.update({c.id: c.label for c in copy.classes.values() if c.label})
     under: dict[str, set[str]] = defaultdict(set)
     for name, reports in here.items():
         for higher in _ancestors(name, above):

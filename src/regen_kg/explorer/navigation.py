@@ -25,7 +25,12 @@ _SECTIONS = {
         "outcome": ("Outcome measure", "outcome"),
         "report": ("Report", "report"),
     },
-    "Ask": {"ask": ("Ask", "ask"), "graph": ("Graph", "graph"), "ontology": ("Ontology", "ontology")},
+    "Ask": {
+        "ask": ("Ask", "ask"),
+        "graph": ("Graph", "graph"),
+        "ontology": ("Ontology", "ontology"),
+        "as_seen_by": ("As seen by", "as-seen-by"),
+    },
     "The review": {"method": ("Method", "method"), "quality": ("Quality", "quality")},
 }
 _PAGES = {name: shown for pages in _SECTIONS.values() for name, shown in pages.items()}
