@@ -24,6 +24,7 @@ from SPARQLWrapper import JSON, POST, POSTDIRECTLY, SPARQLWrapper
 
 from conftest import load_benchmark, needs
 from regen_kg import build, endpoint, queries, worker
+from regen_kg.analysis.noted import noted
 from regen_kg.cli import main
 from regen_kg.errors import InputError
 from regen_kg.remote import RemoteStore
@@ -466,6 +467,9 @@ def test_saved_questions(client, made):
     assert status == 200 and headers["content-type"].startswith("text/turtle")
     solutions = [q for q in ox.parse(body, ox.RdfFormat.TURTLE) if q.predicate.value.endswith("#solution")]
     assert len(solutions) == 55
+    _, headers, body = client.send("GET", "/queries/results.json?outcome=aofas")
+    wanted = noted(made.store(), queries.get("results"), json.loads(body), {"outcome": "aofas"}).lines()
+    assert "kim-2014a-garbled" in headers["x-noted"] and headers["x-noted"].startswith(wanted[0])
     for path, code, words in (
         ("gap-matrix.csv?placement=chartered", 400, 'nearest: "charted"'),
         ("gap-matrix.csv?place=charted", 400, "it has placement"),

@@ -168,7 +168,11 @@ def openapi(
                     "tags": list(saved.tags),
                     "parameters": parameters,
                     "responses": {
-                        "200": _said(f"One row per answer: {', '.join(saved.columns)}", media_type, schema=rows),
+                        "200": _said(
+                            f"One row per answer: {', '.join(saved.columns)}; X-Noted says which rest on noted cells",
+                            media_type,
+                            schema=rows,
+                        ),
                         "304": _said("The build is the one of If-None-Match"),
                         **refused,
                     },

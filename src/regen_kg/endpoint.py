@@ -387,7 +387,8 @@ class _Service:
         return JSONResponse(listed)
 
     async def question(self, request: Request) -> Response:
-        """Ask a saved question."""
+        """Ask a saved question; X-Noted says what quality notes do to the answer."""
+        from regen_kg.analysis.noted import noted
         from regen_kg.validation import csv_text
 
         form = request.path_params["form"]
@@ -412,6 +413,12 @@ class _Service:
             raise HTTPException(400, str(err)) from err
         if store.truncated:
             headers["X-Truncated"] = "true"
+        try:
+            said = await run_in_threadpool(lambda: noted(store, saved, rows, values).lines())
+        except (QueryError, _NotAnsweredError):
+            said = ["which rows rest on noted cells was not found out"]
+        if said:
+            headers["X-Noted"] = "; ".join(" ".join(line.split()) for line in said)
         if form == "json":
             return JSONResponse(rows, headers=headers)
         text = csv_text(saved.columns, rows) if form == "csv" else queries.result_set(saved.columns, rows)
@@ -465,7 +472,7 @@ def app(made: Build, limits: Limits | None = None) -> Starlette:
                 allow_origins=["*"],
                 allow_methods=["GET", "HEAD", "POST"],
                 allow_headers=["*"],
-                expose_headers=["X-Truncated", "ETag", "Retry-After"],
+                expose_headers=["X-Truncated", "X-Noted", "ETag", "Retry-After"],
             ),
             Middleware(_Gate, metrics=service.metrics, most=limits.in_flight),
         ],
