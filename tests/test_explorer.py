@@ -36,12 +36,11 @@ def store(made):
 
 @pytest.fixture
 def open_page(made, monkeypatch):
-    """Open a page of the real app on the packaged build."""
+    """Open a page on the packaged build."""
     monkeypatch.setenv("REGEN_KG_BUILD", str(made.folder))
 
     def opened(name: str, **query: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-        at.switch_page(str(PAGES_DIR / f"{name}.py"))
+        at = AppTest.from_file(str(PAGES_DIR / f"{name}.py"), default_timeout=60)
         for key, value in query.items():
             at.query_params[key] = value
         return at.run()
@@ -71,9 +70,13 @@ def charted(name: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_says_that_nothing_was_appraised(open_page, name):
-    """Every page opens without fault and says that no study was appraised."""
-    assert "no study here was appraised for risk of bias" in on_screen(open_page(name))
+def test_every_page_says_that_nothing_was_appraised(made, monkeypatch, name):
+    """Every page of the app opens without fault and says that no study was appraised."""
+    monkeypatch.setenv("REGEN_KG_BUILD", str(made.folder))
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    if name != "overview":  # which is the app's first
+        at.run().switch_page(str(PAGES_DIR / f"{name}.py"))
+    assert "no study here was appraised for risk of bias" in on_screen(at.run())
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -267,7 +270,7 @@ def test_hostile_labels_are_text(made, monkeypatch):
     )
 
 
-DRAWN = {"components", "navigation", "widgets", "entity_page"}
+DRAWN = {"server", "components", "navigation", "widgets", "entity_page"}
 
 
 @pytest.mark.parametrize("name", sorted({p.stem for p in PAGES_DIR.parent.glob("*.py")} - DRAWN))
@@ -533,6 +536,72 @@ def test_references(index):
     first = {**index.reports[0], "title": "a\nER  - \r\nTY  - BOOK\u2028DO  - x"}
     assert [line[:6] for line in downloads.ris([first]).splitlines()].count("TY  - ") == 1
     assert "AU  - Alessio-Mazzola\n" in text and "AU  - et al" not in text
+
+
+# ---- parts of long lists ----------------------------------------------------------------------------------------
+
+
+def shown_rows(at: AppTest) -> list[str]:
+    """Return the rows of the first table of a page as HTML."""
+    table = next(e.proto.body for e in at.get("html") if "<table" in e.proto.body)
+    return re.findall(r"<tr>(?!<th scope=\"col\")(.*?)</tr>", table)
+
+
+def test_a_long_list_comes_in_parts(open_page, store):
+    """A list that grows with the studies is shown in parts that the address names; together they are the whole list."""
+    conflicts = data.ask(store, "conflicts")
+    assert len(conflicts) > 50
+    whole: list[str] = []
+    for start in range(0, len(conflicts), 25):
+        at = open_page("conflicts", **{"from": str(start)})
+        part = shown_rows(at)
+        assert len(part) == min(25, len(conflicts) - start)
+        assert f"{len(conflicts)} pairs" in on_screen(at)
+        assert f"{start + 1} to {start + len(part)} of {len(conflicts)}" in on_screen(at)
+        whole += part
+    assert len(set(whole)) == len(conflicts)
+    first = shown_rows(open_page("conflicts"))
+    assert shown_rows(open_page("conflicts", **{"from": "100000"})) == first == whole[:25]
+
+
+def test_the_way_to_a_part_keeps_the_filters(open_page):
+    """A link to another part changes nothing of the address but the part; an address that is no number is named."""
+    at = open_page("conflicts", technology="platelet-rich-plasma")
+    links = re.findall(r'<a class="rkg-go" data-rkg-stay href="([^"]+)"', "".join(e.proto.body for e in at.get("html")))
+    assert links and all(html.unescape(x).startswith("?technology=platelet-rich-plasma&from") for x in links)
+    assert "from=“x”, which is not known here" in on_screen(open_page("conflicts", **{"from": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("conflicts", {}),
+        ("safety", {}),
+        ("reports", {}),
+        ("directions", {}),
+        ("quality", {}),
+        ("compare", {"id": ["krogh-2016", "monto-2012"]}),
+        ("gap_map", {"technology": "platelet-rich-plasma", "disease": "plantar-fasciitis"}),
+        ("technology", {"id": "platelet-rich-plasma"}),
+        ("outcome", {"id": "aofas"}),
+    ],
+)
+def test_references_wherever_reports_are_listed(open_page, page, query):
+    """Where reports are listed they can be had as CSV and as RIS, and the list can be opened in SPARQL."""
+    at = open_page(page, **query)
+    labels = [e.proto.label for e in at.get("download_button")]
+    assert any(label.endswith("as RIS") for label in labels) and any(label.endswith("CSV") for label in labels)
+    assert any("Open" in e.proto.label and "SPARQL" in e.proto.label for e in at.get("page_link"))
+
+
+def test_entity_pages_show_the_notes_they_rest_on(open_page, index, terms):
+    """The page of an entity counts the notes that touch its reports and draws the gravest first."""
+    for kind, slug in (("technology", "hyaluronic-acid"), ("disease", "ankle-osteoarthritis"), ("outcome", "visa-a")):
+        e = found(index, terms, kind, slug)
+        text = on_screen(open_page(kind, id=slug))
+        assert e.notes and f"Notes on the source ({len(e.notes)})" in text
+        assert all(re.sub(r"\s+", " ", n["summary"]) in text for n in e.notes[:10])
+        assert re.search(r"\d+ of \d+ rows rests? on noted cells", text)
 
 
 # ---- ontology and method ----------------------------------------------------------------------------------------

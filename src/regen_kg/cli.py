@@ -475,7 +475,8 @@ def _explore(args: argparse.Namespace) -> int:
     import urllib.request
     import webbrowser
 
-    from regen_kg import build, endpoint, layout
+    from regen_kg import build, endpoint
+    from regen_kg.explorer.server import command
 
     if args.export:
         return _export(args)
@@ -489,18 +490,9 @@ def _explore(args: argparse.Namespace) -> int:
         source = {"REGEN_KG_ENDPOINT": args.endpoint}
     else:
         source = {"REGEN_KG_BUILD": str(build.current(_path(args.charted), _say).folder)}
-    settings = {
-        "server.port": str(args.port), "server.address": "127.0.0.1", "server.headless": "true",
-        "server.fileWatcherType": "none", "browser.gatherUsageStats": "false", "client.toolbarMode": "viewer",
-        "client.showErrorDetails": "none", "theme.light.primaryColor": "#005ea2", "theme.light.textColor": "#111111",
-        "theme.light.linkColor": "#005ea2", "theme.dark.primaryColor": "#73b3e7", "theme.dark.textColor": "#f0f0f0",
-        "theme.dark.linkColor": "#73b3e7",
-    }  # fmt: skip
-    flags = [part for key, value in settings.items() for part in (f"--{key}", value)]
-    command = [sys.executable, "-m", "streamlit", "run", str(layout.app_path()), *flags]
     address = f"http://127.0.0.1:{args.port}"
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a supervisor's stop ends the server too
-    server = subprocess.Popen(command, env={**os.environ, **source}, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(command(args.port), env={**os.environ, **source}, stdout=subprocess.DEVNULL)
     try:
         for _ in range(300):
             if server.poll() is not None:

@@ -36,6 +36,24 @@ def palette(dark: bool) -> dict[str, str]:
     return _DARK if dark else _LIGHT
 
 
+def top_axis(labels: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Return an axis above a matrix: its labels are level and wrapped where the columns are wide enough, else they slant."""
+    room = f"width > {92 * len(labels)}" if len(labels) <= 8 else "false"
+    below = 8 + 14 * max((label.count("\n") for label in labels), default=0)  # the first line stands on the padding
+    return {
+        "orient": "top", "labelOverlap": False, "labelFontSize": 12, "ticks": False, "domain": False, "labelLimit": 200,
+        "labelPadding": {"expr": f"{room} ? {below} : 8"},
+        "labelAngle": {"expr": f"{room} ? 0 : -55"}, "labelAlign": {"expr": f"{room} ? 'center' : 'left'"},
+        "labelBaseline": {"expr": f"{room} ? 'bottom' : 'middle'"}, "labelLineHeight": 14,
+        "labelExpr": f"{room} ? split(datum.label, '\\n') : replace(datum.label, /\\n/g, ' ')", **more,
+    }  # fmt: skip
+
+
+def wrapped(labels: Row, width: int = 15) -> Row:
+    """Return slug to label in lines."""
+    return {slug: "\n".join(textwrap.wrap(label, width)) for slug, label in labels.items()}
+
+
 def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
@@ -124,6 +142,7 @@ def gap_map(
     compact = len(rows) > 14
     lines = {slug: label if compact else "\n".join(textwrap.wrap(label, 26)) for slug, label in rows.items()}
     short = {"empty": "–" if compact or len(columns) > 6 else "no\nreport", "not-applicable": "n/a"}
+    tops = wrapped(columns)
     values = []
     for c in cells:
         if c.row not in rows or c.column not in columns:
@@ -135,19 +154,19 @@ def gap_map(
             fill = _TONES[c.tone() if colour == "direction" else c.severity][int(dark)]
         if c.status != "filled" or faint:
             fill = colours["paper"]
-        if colour == "direction" and len(said) > 8:
+        if colour == "direction":
             parts = said.split()
-            said = " ".join(parts[: (len(parts) + 1) // 2]) + "\n" + " ".join(parts[(len(parts) + 1) // 2 :])
+            said = "\n".join(" ".join(parts[i : i + 2]) for i in range(0, len(parts), 2))
         values.append({
-            "row": lines[c.row], "column": columns[c.column], "r": c.row, "c": c.column, "status": c.status, "fill": fill,
+            "row": lines[c.row], "column": tops[c.column], "lines": said.count("\n"), "r": c.row, "c": c.column, "status": c.status, "fill": fill,
             "said": short.get(c.status, said if colour == "direction" or compact else said.replace(" ", "\n")),
             "big": said[0].isdigit(), "ink": colours["ink"] if c.status != "filled" or faint else readable_on(fill),
             "what": f"{rows[c.row]}, {columns[c.column]}: {_full(c, measure, colour)}",
         })  # fmt: skip
     axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False}
     at = {
-        "x": {"field": "column", "type": "nominal", "title": None, "scale": {"domain": list(columns.values())},
-              "axis": {**axis, "orient": "top", "labelAngle": -55, "labelLimit": 200, "labelPadding": 8, "labelAlign": "left", "labelBaseline": "middle"}},
+        "x": {"field": "column", "type": "nominal", "title": None, "scale": {"domain": list(tops.values())},
+              "axis": top_axis(list(tops.values()), labelColor=colours["ink"])},
         "y": {"field": "row", "type": "nominal", "title": None, "scale": {"domain": list(lines.values())},
               "axis": {**axis, "labelLimit": 260 if compact else 180, "labelExpr": "split(datum.label, '\\n')", "labelLineHeight": 12}},
     }  # fmt: skip
@@ -169,7 +188,8 @@ def gap_map(
         {"transform": of("datum.status == 'not-applicable'"), "encoding": at,
          "mark": {**dashed, "fill": colours["paper"], "strokeDash": [1, 4]}},
         {"transform": of("datum.big"), "mark": {**words, "size": 14}, "encoding": {**at, **text}},
-        {"transform": of("!datum.big && indexof(datum.said, '\\n') >= 0"), "mark": {**words, "size": 10, "dy": -5}, "encoding": {**at, **text}},
+        {"transform": of("!datum.big && indexof(datum.said, '\\n') >= 0"), "encoding": {**at, **text},
+         "mark": {**words, "size": 10, "dy": {"expr": "datum.status == 'filled' ? -5.5 * datum.lines : -5"}}},
         {"transform": of("!datum.big && indexof(datum.said, '\\n') < 0"), "mark": {**words, "size": 11}, "encoding": {**at, **text}},
         {"transform": of(f"datum.r == '{chosen[0]}' && datum.c == '{chosen[1]}'"), "encoding": at,
          "mark": {**spot, "aria": False, "fill": None, "stroke": colours["chosen"], "strokeWidth": 4}},
@@ -178,7 +198,7 @@ def gap_map(
     ]  # fmt: skip
     return {
         "data": {"values": values},
-        "height": {"step": 24 if compact else 38},
+        "height": {"step": 24 if compact else 46 if any(str(v["said"]).count("\n") > 1 for v in values) else 38},
         "layer": layers,
         "config": {"view": {"stroke": None}, "background": "transparent", "scale": {"bandPaddingInner": 0.08}},
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -202,23 +222,34 @@ def per_year(years: tuple[tuple[int, int], ...], dark: bool) -> dict[str, Any]:
     colours = _DARK if dark else _LIGHT
     return {
         "data": {"values": [{"year": str(y), "reports": n} for y, n in years]},
-        "mark": {"type": "bar", "color": "#005ea2" if not dark else "#73b3e7"},
         "height": 180,
         "encoding": {
             "x": {
                 "field": "year",
                 "type": "ordinal",
                 "title": None,
-                "axis": {"labelColor": colours["ink"], "labelAngle": -60},
+                "axis": {"labelColor": colours["ink"], "labelAngle": -60, "ticks": False},
             },
             "y": {
                 "field": "reports",
                 "type": "quantitative",
-                "title": "reports",
-                "axis": {"tickMinStep": 1, "labelColor": colours["ink"], "titleColor": colours["ink"]},
+                "title": None,
+                "scale": {"domain": [0, max(n for _, n in years) * 1.12]},
+                "axis": None,
             },
-            "tooltip": [{"field": "year"}, {"field": "reports"}],
         },
+        "layer": [
+            {
+                "mark": {"type": "bar", "color": "#005ea2" if not dark else "#73b3e7"},
+                "encoding": {"tooltip": [{"field": "year"}, {"field": "reports"}]},
+            },
+            {
+                "transform": [{"filter": "datum.reports > 0"}],
+                "mark": {"type": "text", "aria": False, "dy": -8, "size": 12, "color": colours["ink"]},
+                "encoding": {"text": {"field": "reports"}},
+            },
+        ],
+        "config": {"view": {"stroke": None}, "background": "transparent"},
     }
 
 
@@ -281,23 +312,26 @@ def effect_directions(marks: Sequence[Mark], domains: Row, technologies: Row, da
         "no-difference": ("#5c5c5c", "#c0c0c0"), "favours-comparator": ("#a01c1c", "#f0a090"), "not-charted": ("#5c5c5c", "#c0c0c0"),
     }  # fmt: skip
     several = len({m.technology for m in marks}) > 1
-    seen: dict[tuple[str, str, str], int] = {}
+    taken: dict[tuple[str, str, str], int] = {}  # pixels of a place that its signs need so far
+    tops = wrapped(domains, 13)
     values = []
     for m in marks:
-        slot = seen[m.report, m.technology, m.domain] = seen.get((m.report, m.technology, m.domain), -1) + 1
         sign, shape, meaning = MARKS[m.direction]
+        place = (m.report, m.technology, m.domain)
+        offset = taken.get(place, 0)
+        taken[place] = offset + (32 if m.results == 1 else 32 + 7 * len(str(m.results)))
         name = ("▲ " if m.noted == "grave" else "") + m.report
         values.append({
-            "row": f"{name} · {technologies.get(m.technology, m.technology)}" if several else name, "domain": domains[m.domain], "slot": str(slot),
+            "row": f"{name} · {technologies.get(m.technology, m.technology)}" if several else name, "domain": tops[m.domain], "offset": offset - 20,
             "sign": sign + (str(m.results) if m.results > 1 else ""), "shape": shape, "tint": tints[m.direction][int(dark)],
             "what": f"{m.report}, {technologies.get(m.technology, m.technology)}, {domains[m.domain]}: {meaning}, {m.results} {'result' if m.results == 1 else 'results'}",
         })  # fmt: skip
     axis = {"labelOverlap": False, "labelColor": colours["ink"], "labelFontSize": 12, "ticks": False, "domain": False, "grid": True,
             "gridColor": colours["stripe"], "labelLimit": 300}  # fmt: skip
     at = {
-        "x": {"field": "domain", "type": "nominal", "title": None, "scale": {"domain": list(domains.values())},
-              "axis": {**axis, "orient": "top", "labelAngle": -40, "labelAlign": "left"}},
-        "xOffset": {"field": "slot", "type": "nominal", "scale": {"domain": [str(i) for i in range(max(seen.values()) + 1)]}},
+        "x": {"field": "domain", "type": "nominal", "title": None, "scale": {"domain": list(tops.values()), "type": "point", "padding": 0.5},
+              "axis": top_axis(list(tops.values()), labelColor=colours["ink"], grid=False)},
+        "xOffset": {"field": "offset", "type": "quantitative", "scale": None},
         "y": {"field": "row", "type": "nominal", "title": None, "sort": None, "axis": axis},
     }  # fmt: skip
     told = {"tooltip": {"field": "what", "type": "nominal"}, "description": {"field": "what", "type": "nominal"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,13 @@ class _Style:
         return {"selector": self.selector, "style": dict(self.style)}
 
 
+def common_relation(edges: Sequence[Row], few: int = 8) -> str:
+    """Return the relation that more than a few of the edges share, whose name would only cover the picture; else nothing."""
+    tally = Counter(e["relation"] for e in edges)
+    relation, n = tally.most_common(1)[0] if tally else ("", 0)
+    return relation if n > few else ""
+
+
 def graph(
     key: str, nodes: Sequence[Row], edges: Sequence[Row], focus: str = "", height: int = 520, on_event: Callable[[], None] | None = None
 ) -> Row | None:  # fmt: skip
@@ -101,11 +109,12 @@ def graph(
 
     dark = st.context.theme.type == "dark"
     ink, paper = ("#f0f0f0", "#171614") if dark else ("#111111", "#ffffff")
+    unsaid = common_relation(edges)
     elements = {
         "nodes": [{"data": {"id": n["id"], "label": n["kind"], "name": n["name"]}} for n in nodes],
         "edges": [
             {"data": {"id": f"{e['source']} {e['relation']} {e['target']}", "label": "link", "source": e["source"],
-                      "target": e["target"], "relation": e["relation"]}}
+                      "target": e["target"], "relation": e["relation"], "said": "" if e["relation"] == unsaid else e["relation"]}}
             for e in edges
         ],
     }  # fmt: skip
@@ -121,7 +130,7 @@ def graph(
             n["data"]["focus"] = "yes"
     line = "#8a8f98" if dark else "#8a8a8a"
     links = [_Style("edge", {
-        "label": "data(relation)", "line-color": line, "target-arrow-color": line, "target-arrow-shape": "triangle", "curve-style": "bezier",
+        "label": "data(said)", "line-color": line, "target-arrow-color": line, "target-arrow-shape": "triangle", "curve-style": "bezier",
         "width": 1.5, **text, "font-size": 9, "text-rotation": "autorotate", "text-valign": "center", "text-margin-y": 0, "min-zoomed-font-size": 8,
     })]  # fmt: skip
     layout = {"name": "fcose", "animate": False, "fit": True, "padding": 24, "nodeDimensionsIncludeLabels": True, "randomize": True,

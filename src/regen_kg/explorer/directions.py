@@ -35,11 +35,11 @@ class Mark:
     noted: str  # the gravest note that touches the report
 
 
-def rows(store: Store, technology: str = "", disease: str = "", domain: str = "") -> list[Row]:
+def fitting(rows: Sequence[Row], technology: str = "", disease: str = "", domain: str = "") -> list[Row]:
     """Return the rows of the question directions-by-outcome that fit a choice; an empty choice takes all."""
     return [
         r
-        for r in data.ask(store, "directions-by-outcome")
+        for r in rows
         if (not technology or r["technology"] == technology)
         and (not disease or disease in data.items(r["disease"]))
         and (not domain or _domain(r) == domain)
@@ -75,7 +75,7 @@ def severities(store: Store) -> Row:
     return out
 
 
-def columns(store: Store, found: Sequence[Mark]) -> Row:
+def columns(store: Store) -> Row:
     """Return the columns of the plot: all outcome domains of the vocabulary, then what has no domain where there is any."""
     domains = {
         r["slug"]: r["label"]
@@ -83,7 +83,7 @@ def columns(store: Store, found: Sequence[Mark]) -> Row:
             store, "SELECT DISTINCT ?slug ?label { ?d a rkg:OutcomeDomain ; skos:notation ?slug ; rdfs:label ?l BIND(STR(?l) AS ?label) } ORDER BY ?slug"
         )
     }  # fmt: skip
-    used = {m.domain for m in found}
+    used = {_domain(r) for r in data.ask(store, "directions-by-outcome")}
     return domains | {slug: label for slug, label in (NOT_NAMED, OVERALL) if slug in used}
 
 
@@ -99,8 +99,3 @@ def sentence(found: Sequence[Mark]) -> str:
         f"{len(placed)} have a direction in an outcome domain, "
         f"the others only for a measure that is not named or over all their outcomes. {grave} {'report has' if grave == 1 else 'reports have'} a grave note on the source (▲)."
     )
-
-
-def effect_sizes(store: Store) -> list[Row]:
-    """Return changes and differences with their estimate and interval where charted numbers allow one, else with the reason."""
-    return data.ask(store, "effect-sizes")

@@ -7,12 +7,14 @@ import re
 
 import streamlit as st
 
-from regen_kg.explorer import data, downloads, entities, pictures, widgets
+from regen_kg.explorer import data, downloads, entities, method, pictures, widgets
 from regen_kg.explorer.data import Row, items
 from regen_kg.explorer.entities import Entity
+from regen_kg.explorer.index import NO_NOTE
 from regen_kg.explorer.vocabulary import Vocabulary, outside_address
 
 _TITLE = {"technology": "Technology", "disease": "Disease", "outcome": "Outcome measure"}
+_TRUTH = {"true": "yes", "false": "no"}
 _PLACE = {"place in the review": widgets.list_text, "source": widgets.list_text}
 
 
@@ -46,13 +48,14 @@ def draw(kind: str) -> None:
     _unknown(e, known)
     _disputed(e)
     _safety(e)
+    _notes(e)
     if kind != "outcome":
         _claims(e)
     if kind == "disease":
-        sheet = downloads.disease_sheet(e, widgets.term, made.manifest.get("inputs", "")[:12])
+        hash_, say = made.manifest.get("inputs", "")[:12], dict(widgets.kept(data.term_labels))
         st.header("One page to print", anchor=False)
         st.write("Clinical, preclinical and safety apart, in one file that opens without a server. Or print this page.")
-        st.download_button("Download the page (HTML)", sheet, file_name=f"{slug}.html", mime="text/html", on_click="ignore", key="sheet")  # fmt: skip
+        st.download_button("Download the page (HTML)", lambda: downloads.disease_sheet(e, lambda s: say.get(s) or data.words(s), hash_), file_name=f"{slug}.html", mime="text/html", on_click="ignore", key="sheet")  # fmt: skip
     _mappings(e, vocabulary)
     widgets.footer(made)
 
@@ -100,7 +103,11 @@ def _about(e: Entity, vocabulary: Vocabulary) -> None:
     ]
     grouped: dict[str, list[str]] = {}
     for name, value in t.facts:
-        shown = widgets.term_link(vocabulary, value) if value in vocabulary.terms else widgets.plain(value)
+        shown = (
+            widgets.term_link(vocabulary, value)
+            if value in vocabulary.terms
+            else widgets.plain(_TRUTH.get(value, value))
+        )
         grouped.setdefault(name, []).append(shown)
     rows += [(name[:1].upper() + name[1:], ", ".join(values)) for name, values in grouped.items()]
     rows.append(("In the ontology", widgets.link("ontology", t.key, term=t.key)))
@@ -116,22 +123,22 @@ def _known(e: Entity) -> None:
             "That is absence from the named evidence, not evidence of absence."
         )
         return
-    for column, label, number in zip(
-        st.columns(4),
-        ("Reports", "Studies", "Participants", "Results"),
-        (str(c.reports), str(c.studies), str(c.participants) if c.sized else "not charted", str(c.results)),
-        strict=True,
-    ):
-        column.metric(label, number)
+    sized = f"{c.participants:,}" if c.sized else "not charted"
+    widgets.counts(
+        (
+            ("Reports", f"{c.reports:,}"),
+            ("Studies", f"{c.studies:,}"),
+            ("Participants", sized),
+            ("Results", f"{c.results:,}"),
+        )
+    )
     size = "for every study" if c.sized == c.studies else f"for {c.sized} of {c.studies} studies"
     st.caption(
         f"A sample size is charted {size}; it may count ankles, see each report. Of the reports, {c.secondary} {'is a review' if c.secondary == 1 else 'are reviews'} of other studies. "
         f"A note on the source touches {c.noted_results} of {c.results} results. Nothing was appraised for risk of bias."
     )
     if c.grave_reports:
-        st.html(
-            f'<p class="rkg-note grave">▲ A grave note touches {widgets.report_links("|".join(c.grave_reports))}.</p>'
-        )
+        st.html(f'<p class="rkg-note grave">▲ A grave note touches {widgets.some_report_links(c.grave_reports)}.</p>')
     other = {"technology": "Disease", "disease": "Technology", "outcome": "Technology"}[e.kind]
     target = "disease" if e.kind == "technology" else "technology"
     shade = st.context.theme.type == "dark"
@@ -143,30 +150,48 @@ def _known(e: Entity) -> None:
     widgets.table(
         ["other", "reports", "studies", "participants", "directions", "comparators", "longest", "grave"], e.groups,
         {"other": lambda s: widgets.link(target, widgets.term(s), id=s), "directions": _directed, "comparators": widgets.list_words,
-         "grave": lambda s: widgets.report_links(s) if s else widgets.none("none")},
+         "grave": lambda s: widgets.some_report_links(items(s)) if s else widgets.none("none")},
         {"other": other, "directions": "Points to, as charted", "comparators": "Against", "longest": "Longest follow-up, months", "grave": "Grave note on"},
     )  # fmt: skip
-    widgets.download(e.groups, list(e.groups[0]) if e.groups else [], f"{e.term.slug}-{target}")
-    with st.expander(f"All {c.reports} reports"):
-        widgets.report_list(e.reports)
-        widgets.report_downloads(e.reports, f"{e.term.slug}-reports")
+    with widgets.bar():
+        widgets.download(e.groups, list(e.groups[0]) if e.groups else [], f"{e.term.slug}-{target}")
+        widgets.open_in_sparql(question="direction-mix")
+    part = widgets.part(len(e.reports), 50, "from-reports")
+    with st.expander(f"All {c.reports:,} reports", expanded=bool(part.start)):
+        widgets.report_list(part.of(e.reports), part)
+        widgets.noted("reports", e.reports)
+        with widgets.bar():
+            widgets.report_downloads(e.reports, f"{e.term.slug}-reports")
+            widgets.open_in_sparql(question="reports")
     if e.elsewhere:
         st.subheader("Filed in the review under another disease", anchor=False)
         st.write("This page goes by the population that was studied.")
-        widgets.table(["report", "placed_under", "diseases"], e.elsewhere,
+        part = widgets.part(len(e.elsewhere), 50, "from-elsewhere")
+        widgets.table(["report", "placed_under", "diseases"], part.of(e.elsewhere),
                       {"report": widgets.report_link, "placed_under": widgets.list_words, "diseases": widgets.list_words},
-                      {"placed_under": "Filed under", "diseases": "Population studied"})  # fmt: skip
+                      {"placed_under": "Filed under", "diseases": "Population studied"}, paged=part)  # fmt: skip
+        with widgets.bar():
+            widgets.download(e.elsewhere, ["report", "placed_under", "diseases"], f"{e.term.slug}-filed-elsewhere")
+            widgets.references((r["report"] for r in e.elsewhere), f"{e.term.slug}-filed-elsewhere")
+            widgets.open_in_sparql(question="placement-differs")
     if e.outcomes:
         with st.expander(f"Outcome measures ({len(e.outcomes)})"):
             widgets.table(["outcome measure", "reports", "with a result", "named"], e.outcomes,
                           {"outcome measure": lambda s: widgets.link("outcome", widgets.term(s), id=s) if s != "not-named" else widgets.none("not named"),
-                           "named": widgets.report_links}, {"named": "In"})  # fmt: skip
-            widgets.download(e.outcomes, list(e.outcomes[0]), f"{e.term.slug}-outcomes")
+                           "named": lambda s: widgets.some_report_links(items(s))}, {"named": "In"})  # fmt: skip
+            with widgets.bar():
+                widgets.download(e.outcomes, list(e.outcomes[0]), f"{e.term.slug}-outcomes")
+                widgets.open_in_sparql(question="outcome-use")
     if e.kind == "outcome":
         _values(e)
     if e.along:
         st.subheader("Given without being under test", anchor=False)
-        widgets.table(["report", "role", "component", "arm", "source"], e.along, {**_PLACE, "report": widgets.report_link, "role": widgets.list_words}, {"source": "Place in the review"})  # fmt: skip
+        part = widgets.part(len(e.along), 50, "from-along")
+        widgets.table(["report", "role", "component", "arm", "source"], part.of(e.along), {**_PLACE, "report": widgets.report_link, "role": widgets.list_words}, {"source": "Place in the review"}, paged=part)  # fmt: skip
+        with widgets.bar():
+            widgets.download(e.along, ["report", "role", "component", "arm", "source"], f"{e.term.slug}-along")
+            widgets.references((r["report"] for r in e.along), f"{e.term.slug}-along")
+            widgets.open_in_sparql(question="protocols")
 
 
 def _directed(cell: str) -> str:
@@ -174,7 +199,7 @@ def _directed(cell: str) -> str:
     for one in items(cell):
         direction, _, reports = one.partition(": ")
         parts.append(
-            f"<strong>{widgets.plain(data.words(direction))}</strong>: {widgets.report_links(reports.replace(', ', '|'))}"
+            f"<strong>{widgets.plain(data.words(direction))}</strong>: {widgets.some_report_links(reports.split(', '))}"
         )
     return "<br>".join(parts) or widgets.none()
 
@@ -205,20 +230,29 @@ def _values(e: Entity) -> None:
             "source",
             "noted",
         ]
-        widgets.table(columns, results,
+        part = widgets.part(len(results), 100, "from-values")
+        widgets.table(columns, part.of(results),
                       {"report": widgets.report_link, "technologies": widgets.list_words, "kind": widgets.list_words, "direction": widgets.list_words, "source": widgets.list_text,
                        "arm": widgets.list_text, "comparator": widgets.list_text, "noted": lambda c: "<strong>▲ noted</strong>" if c == "true" else "no"},
-                      {"time_point": "Time point", "dispersion_kind": "Kind of dispersion", "p_scope": "p is of", "source": "Place in the review"}, fold=True)  # fmt: skip
-        widgets.download(results, list(results[0]), f"{e.term.slug}-results", "Download the values as CSV")
-        widgets.open_in_sparql(question="results", outcome=e.term.slug if e.kind == "outcome" else "")
+                      {"time_point": "Time point", "dispersion_kind": "Kind of dispersion", "p_scope": "p is of", "source": "Place in the review"}, fold=True, paged=part)  # fmt: skip
+        widgets.noted("results", results)
+        with widgets.bar():
+            widgets.download(results, list(results[0]), f"{e.term.slug}-results", "Download the values as CSV")
+            widgets.references((r["report"] for r in results), f"{e.term.slug}-values")
+            widgets.open_in_sparql(question="results", outcome=e.term.slug if e.kind == "outcome" else "")
     else:
         st.info("The measure is named, but no result on it is charted.")
     if e.scale_uses:
         st.subheader("How reports used it", anchor=False)
         st.write("What a report did with a measure overrides the general entry above, for that report only.")
-        widgets.table(["report", "measure", "printed", "range", "unit", "polarity", "version", "source"], e.scale_uses,
+        part = widgets.part(len(e.scale_uses), 50, "from-uses")
+        widgets.table(["report", "measure", "printed", "range", "unit", "polarity", "version", "source"], part.of(e.scale_uses),
                       {"report": widgets.report_link, "measure": widgets.list_words, "printed": widgets.list_text, "polarity": widgets.list_words, "source": widgets.list_text},
-                      {"printed": "Printed as", "source": "Place in the review"}, fold=True)  # fmt: skip
+                      {"printed": "Printed as", "source": "Place in the review"}, fold=True, paged=part)  # fmt: skip
+        with widgets.bar():
+            widgets.download(e.scale_uses, list(e.scale_uses[0]), f"{e.term.slug}-uses")
+            widgets.references((r["report"] for r in e.scale_uses), f"{e.term.slug}-uses")
+            widgets.open_in_sparql(question="outcome-use")
 
 
 def _unknown(e: Entity, known: Row) -> None:
@@ -230,11 +264,13 @@ def _unknown(e: Entity, known: Row) -> None:
             if any(g[c] for g in e.gaps)
         ]
         columns = [c for c in columns if c != e.kind]
-        widgets.table(columns, e.gaps, {"type": widgets.list_plain, "technology": widgets.list_words, "disease": widgets.list_words, "outcome_measure": widgets.list_words,
+        part = widgets.part(len(e.gaps), 50, "from-gaps")
+        widgets.table(columns, part.of(e.gaps), {"type": widgets.list_plain, "technology": widgets.list_words, "disease": widgets.list_words, "outcome_measure": widgets.list_words,
                                         "reason": widgets.list_named, "nearest": widgets.list_named},
-                      {"outcome_measure": "Outcome measure", "nearest": "Nearest evidence"})  # fmt: skip
-        widgets.download(e.gaps, list(e.gaps[0]), f"{e.term.slug}-gaps")
-        widgets.open_in_sparql(question="evidence-gaps")
+                      {"outcome_measure": "Outcome measure", "nearest": "Nearest evidence"}, paged=part)  # fmt: skip
+        with widgets.bar():
+            widgets.download(e.gaps, list(e.gaps[0]), f"{e.term.slug}-gaps")
+            widgets.open_in_sparql(question="evidence-gaps")
         return
     above = entities.top(widgets.vocabulary(), e.term)
     if e.kind != "outcome" and above != e.term.slug:
@@ -254,9 +290,15 @@ def _disputed(e: Entity) -> None:
     st.write(
         "Pairs of reports of distinct studies: one points to benefit, the other does not. What differs is a hypothesis, not a cause."
     )
-    widgets.conflict_table(e.conflicts)
-    widgets.download(e.conflicts, list(e.conflicts[0]), f"{e.term.slug}-conflicts")
-    widgets.open_in_sparql(question="conflicts")
+    part = widgets.part(len(e.conflicts), 25, "from-conflicts")
+    widgets.conflict_table(part.of(e.conflicts), part)
+    widgets.noted("conflicts", e.conflicts)
+    with widgets.bar():
+        widgets.download(e.conflicts, list(e.conflicts[0]), f"{e.term.slug}-conflicts")
+        widgets.references(
+            (c[side] for c in e.conflicts for side in ("report_a", "report_b")), f"{e.term.slug}-conflicts"
+        )
+        widgets.open_in_sparql(question="conflicts")
 
 
 def _safety(e: Entity) -> None:
@@ -266,9 +308,33 @@ def _safety(e: Entity) -> None:
     st.header(f"Safety: charted for {len(charted)} of {len(e.safety)} reports", anchor=False)
     st.write("Where it is not charted the review is silent; that is not absence of harm.")
     if charted:
-        widgets.table(["report", "status", "statement", "source"], charted, {"report": widgets.report_link, "status": widgets.list_words, "statement": widgets.list_text, "source": widgets.list_text}, {"source": "Place in the review"})  # fmt: skip
-    widgets.download(e.safety, list(e.safety[0]), f"{e.term.slug}-safety")
-    widgets.open_in_sparql(question="safety-reporting")
+        part = widgets.part(len(charted), 50, "from-safety")
+        widgets.table(["report", "status", "statement", "source"], part.of(charted), {"report": widgets.report_link, "status": widgets.list_words, "statement": widgets.list_text, "source": widgets.list_text}, {"source": "Place in the review"}, paged=part)  # fmt: skip
+    widgets.noted("safety-reporting", e.safety)
+    with widgets.bar():
+        widgets.download(e.safety, list(e.safety[0]), f"{e.term.slug}-safety")
+        widgets.references((s["report"] for s in e.safety), f"{e.term.slug}-safety")
+        widgets.open_in_sparql(question="safety-reporting")
+
+
+def _notes(e: Entity) -> None:
+    if not e.reports:
+        return
+    st.header(f"Notes on the source ({len(e.notes):,})", anchor=False)
+    if not e.notes:
+        st.write("No note touches these reports.")
+        return
+    tally = ((s, sum(n["severity"] == s for n in e.notes)) for s in data.SEVERITIES)
+    said = ", ".join(f"{widgets.SEVERITY_SIGN[s]} {n} {s}" for s, n in tally if n)
+    st.write(
+        f"{said}. Each touches at least one of these reports, in what is charted of it here or elsewhere; the charted value stays as printed."
+    )
+    part = widgets.part(len(e.notes), 10, "from-notes")
+    widgets.notes(part.of(e.notes), part)
+    with widgets.bar():
+        widgets.download(e.notes, list(e.notes[0]), f"{e.term.slug}-notes")
+        widgets.references((r["report"] for r in e.reports if r["severities"] != NO_NOTE), f"{e.term.slug}-noted")
+        widgets.open_in_sparql(question="quality-notes")
 
 
 def _claims(e: Entity) -> None:
@@ -282,9 +348,10 @@ def _claims(e: Entity) -> None:
             widgets.table(["paraphrase", "topic", "technologies", "diseases", "level", "cites", "source"], rows,
                           {"paraphrase": widgets.plain, "topic": widgets.list_words, "technologies": widgets.list_words, "diseases": widgets.list_words, "level": widgets.list_words, "cites": widgets.list_text, "source": widgets.list_text},
                           {"paraphrase": "Claim", "level": "Rests on", "source": "Place in the review"})  # fmt: skip
-            widgets.download(
-                rows, list(rows[0]), f"{e.term.slug}-claims-{'preclinical' if rows is e.preclinical else 'other'}"
-            )
+            with widgets.bar():
+                kind = "preclinical" if rows is e.preclinical else "other"
+                widgets.download(rows, list(rows[0]), f"{e.term.slug}-claims-{kind}")
+                widgets.open_in_sparql(text=method.CLAIMS)
         else:
             st.write(empty)
 

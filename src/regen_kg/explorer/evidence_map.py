@@ -20,7 +20,7 @@ AXES = {
     "comparator": "Comparator",
     "time": "Follow-up",
 }
-COLOURS = {"count": "count", "direction": "directions of the reports", "severity": "gravest note on the source"}
+COLOURS = {"count": "count", "direction": "directions", "severity": "gravest note"}
 # A report that has no value on an axis stands in a row of its own: silence of the review is neither a value nor a gap.
 SILENT = {
     "outcome_domain": ("no-outcome", "no outcome charted"),

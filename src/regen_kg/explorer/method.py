@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from regen_kg.explorer import data
 from regen_kg.explorer.data import Row, Thing, first, things
+from regen_kg.iris import RKG, SKOS
 from regen_kg.store import Store
 
 
@@ -42,6 +43,23 @@ def read_method(store: Store) -> Method:
 
 
 _APPLIES = {"searchOperator": "operator", "combinesLine": "combines", "searchTerm": "terms", "exampleValue": "values", "whereCharted": "where"}  # fmt: skip
+
+
+def query_of(kind: str) -> str:
+    """Return the query that gives all rows of one of the method's tables, with every property as charted."""
+    return (
+        f"PREFIX rkg: <{RKG}>\nSELECT ?row ?property ?value WHERE {{\n"
+        f"  ?item a rkg:{kind} ; rkg:chartedRow ?row ; ?property ?value .\n}} ORDER BY ?row ?property ?value\n"
+    )
+
+
+CLAIMS = (
+    f"PREFIX rkg: <{RKG}>\nPREFIX skos: <{SKOS}>\n"
+    "SELECT ?claim ?topic ?paraphrase ?about ?source WHERE {\n"
+    "  ?c a rkg:Claim ; skos:notation ?claim ; rkg:topic ?topic ; rkg:paraphrase ?paraphrase .\n"
+    "  OPTIONAL { ?c rkg:aboutTechnology|rkg:aboutDisease ?a . ?a skos:notation ?about }\n"
+    "  OPTIONAL { ?c rkg:sourceText ?source }\n} ORDER BY ?topic ?claim ?about\n"
+)
 
 
 def _said(one: Thing, prop: str) -> str:

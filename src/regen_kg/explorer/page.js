@@ -53,6 +53,14 @@
     event.preventDefault();
     history.pushState({}, "", link.href);
     window.dispatchEvent(new PopStateEvent("popstate", { state: {} }));
-    document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
+    if (link.matches("[data-rkg-stay]")) {
+      const list = link.closest("[data-testid=stHtml]");
+      list?.scrollIntoView({ block: "start" });
+    } else document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
   });
+
+  // Pictures are drawn in the colours of the page: when the system turns dark or light, the page is asked for again.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    setTimeout(() => window.dispatchEvent(new PopStateEvent("popstate", { state: {} })), 100),
+  );
 })();

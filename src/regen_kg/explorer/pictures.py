@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from regen_kg.explorer import data
-from regen_kg.explorer.charts import between, palette, readable_on
+from regen_kg.explorer.charts import between, palette, readable_on, top_axis, wrapped
 from regen_kg.explorer.data import Row, items
 
 DIRECTIONS = (
@@ -64,22 +64,27 @@ def directions(groups: Sequence[Row], say: Callable[[str], str], dark: bool) -> 
     if not counted:
         return {}, ""
     top = max(n for *_, n in counted)
+    tops = wrapped({d: data.words(d) for d in DIRECTIONS}, 12)
     rows = {g["other"]: "\n".join(textwrap.wrap(say(g["other"]), 26)) for g in groups}
     for other, direction, n in counted:
         fill = between(colours["low"], colours["high"], (n / top) ** 0.5)
         what = f"{say(other)}, {data.words(direction)}: {n} {'report' if n == 1 else 'reports'}"
-        values.append({"row": rows[other], "direction": data.words(direction), "n": str(n), "fill": fill, "ink": readable_on(fill), "what": what})  # fmt: skip
+        values.append({"row": rows[other], "direction": tops[direction], "n": str(n), "fill": fill, "ink": readable_on(fill), "what": what})  # fmt: skip
     at = {
-        "x": {"field": "direction", "type": "nominal", "title": None, "scale": {"domain": [data.words(d) for d in DIRECTIONS]},
-              "axis": _axis(colours, orient="top", labelAngle=-40, labelLimit=190, labelPadding=6, labelAlign="left", labelBaseline="middle", domain=False, ticks=False)},
+        "x": {"field": "direction", "type": "nominal", "title": None, "scale": {"domain": list(tops.values())},
+              "axis": top_axis(list(tops.values()), labelColor=colours["ink"])},
         "y": {"field": "row", "type": "nominal", "title": None, "sort": None, "scale": {"domain": list(rows.values())},
               "axis": _axis(colours, labelLimit=190, labelExpr="split(datum.label, '\\n')", labelLineHeight=13, domain=False, ticks=False)},
     }  # fmt: skip
     told = {"tooltip": {"field": "what"}, "description": {"field": "what"}}
+    here = {(v["row"], v["direction"]) for v in values}
+    bare = [{"row": r, "direction": t} for r in rows.values() for t in tops.values() if (r, t) not in here]
     spec = {
         "data": {"values": values},
         "height": {"step": 40},
         "layer": [
+            {"data": {"values": bare}, "encoding": at,
+             "mark": {"type": "rect", "aria": False, "fill": None, "stroke": colours["stripe"], "strokeDash": [2, 3], "cornerRadius": 3}},
             {"mark": {"type": "rect", "cornerRadius": 3},
              "encoding": {**at, **told, "fill": {"field": "fill", "type": "nominal", "scale": None}}},
             {"mark": {"type": "text", "size": 14, "baseline": "middle", "aria": False},

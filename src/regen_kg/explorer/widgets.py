@@ -7,6 +7,7 @@ import html
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from regen_kg.errors import RegenKGError
 from regen_kg.explorer import data, downloads, entities
 from regen_kg.explorer import index as indexes
 from regen_kg.explorer import vocabulary as vocabularies
+from regen_kg.explorer.charts import palette
 from regen_kg.explorer.navigation import address, page
 from regen_kg.store import Store
 from regen_kg.validation import csv_text
@@ -26,10 +28,11 @@ NOT_CHARTED = "not charted"
 STATUSES = frozenset(("charted", "not-charted", "not-reported", "unclear", "not-applicable"))
 SEVERITY_SIGN = {"grave": "▲", "notable": "◆", "minor": "●"}
 _STYLE = """<style>
-.rkg-wrap{overflow-x:auto;margin:0 0 .5rem 0}
+[data-testid=stMainBlockContainer]{padding:2.75rem 3rem 3rem;max-width:96rem}
+.rkg-wrap{overflow-x:auto;position:relative;margin:0 0 .5rem 0}
 .rkg{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.4}
 .rkg th,.rkg td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid rgba(128,128,128,.45);overflow-wrap:break-word}
-.rkg thead th{font-weight:600;white-space:nowrap}
+.rkg thead th{font-weight:600;vertical-align:bottom;hyphens:manual}
 .rkg td{min-width:4rem;max-width:26rem}
 .rkg td.rkg-long{min-width:13rem}
 .rkg td.rkg-num{white-space:nowrap;font-variant-numeric:tabular-nums}
@@ -47,12 +50,24 @@ _STYLE = """<style>
 .rkg-here{font-weight:700;border-left:3px solid currentColor;padding-left:.35rem}
 .rkg tbody th{font-weight:600;padding:.35rem .6rem .35rem 0;text-align:left;vertical-align:top;min-width:8rem}
 .rkg-drawing{max-width:100%;height:auto}
+.st-key-rkg-broad{overflow-x:auto}.st-key-rkg-broad>div{min-width:56rem}
+dl.rkg-counts.rkg-counts{padding:0;display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.5rem 1rem;margin:0}
+.rkg-counts.rkg-counts dt{padding:0;font-size:.875rem;margin:0}.rkg-counts.rkg-counts dd{padding:0;font-size:2rem;line-height:1.2;margin:0;font-variant-numeric:tabular-nums}
+.rkg-parts{font-size:.875rem;margin:.4rem 0 .2rem 0}.rkg-parts a,.rkg-parts b,.rkg-parts i{padding:.1rem .35rem}.rkg-parts i{font-style:normal}
+ul.rkg-go-list.rkg-go-list{list-style:none;margin:0;padding:0}.rkg-go-list.rkg-go-list li{margin:0 0 .45rem 0;padding:0}
 .rkg-save{font-size:.875rem;margin:.1rem 0 .6rem 0}
 .rkg-save button{font:inherit;color:inherit;background:none;border:1px solid rgba(128,128,128,.7);border-radius:.3rem;padding:.1rem .6rem;margin:0 .3rem;cursor:pointer}
 .rkg-note{border-left:4px solid #8a8a8a;padding:.1rem 0 .1rem .8rem;margin:0 0 1rem 0;font-size:.925rem;line-height:1.5}
 .rkg-note.grave{border-left-color:#b50909}.rkg-note.notable{border-left-color:#c05600}
 .rkg-note p{margin:.15rem 0}.rkg-small{font-size:.875rem}
-@media (max-width:600px){.rkg-facts td:empty{display:none!important}.rkg-facts,.rkg-facts tbody,.rkg-facts tr,.rkg-facts th,.rkg-facts td{display:block;width:auto;max-width:none}
+@media (max-width:640px){[data-testid=stMainBlockContainer]{padding:3.5rem 1rem 3rem}dl.rkg-counts.rkg-counts{grid-template-columns:repeat(2,1fr)}
+[data-testid=stHorizontalBlock]:has(>[data-testid=stColumn] .stSelectbox,>[data-testid=stColumn] .stMultiSelect){gap:.5rem .75rem}
+[data-testid=stColumn]:has(.stSelectbox,.stMultiSelect):not(:has(.rkg-wrap,[data-testid=stVegaLiteChart])){min-width:calc(50% - .5rem);flex:1 1 calc(50% - .5rem)}}
+@media (max-width:600px){.rkg-broad tr>:first-child{position:sticky;left:0;background:var(--rkg-paper);padding-right:.6rem;max-width:9rem;min-width:0}
+.rkg-cards thead{position:absolute;clip-path:inset(50%);display:block;width:1px;height:1px;overflow:hidden}.rkg-cards,.rkg-cards tbody,.rkg-cards tr{display:block}.rkg-cards tr{border-bottom:2px solid rgba(128,128,128,.6);padding:.4rem 0}
+.rkg-cards tbody td,.rkg-cards tbody th{display:grid;grid-template-columns:6.5rem 1fr;gap:0 .6rem;border:0;padding:.12rem 0;max-width:none;white-space:normal!important}
+.rkg-cards [data-head]::before{content:attr(data-head);font-weight:600;grid-row:1/span 99}.rkg-cards tbody th{font-weight:600}.rkg-cards [data-head]>*{grid-column:2;justify-self:start}
+.rkg-facts td:empty{display:none!important}.rkg-facts,.rkg-facts tbody,.rkg-facts tr,.rkg-facts th,.rkg-facts td{display:block;width:auto;max-width:none}
 .rkg-facts th{border-bottom:0;padding-bottom:0}.rkg-facts thead{display:none}}
 @media print{[data-testid=stSidebar],[data-testid=stHeader],[data-testid=stToolbar],.rkg-save,[data-testid=stDownloadButton],[data-testid=stButton],[data-testid=stPageLink],.stSelectbox,.stMultiSelect,.stRadio,.stCheckbox,.stTextInput{display:none!important}
 .stApp,.stMain,[data-testid=stAppViewContainer],[data-testid=stMainBlockContainer]{position:static!important;overflow:visible!important;height:auto!important;padding:0!important}.rkg-wrap{overflow:visible}.rkg tr{break-inside:avoid}}
@@ -81,14 +96,19 @@ _RUN = (
 )  # words looked up once per cell: there, a look into streamlit's own cache takes most of a page's time
 
 
+def store() -> tuple[data.AnyBuild, Store]:
+    """Return the build and its store, kept by the build's hash; without one, raise why."""
+    made = _build()
+    key = data.build_key(made)
+    if getattr(_RUN, "key", "") != key:
+        _RUN.key, _RUN.labels, _RUN.reports = key, None, None
+    return made, _store_of(key, made)
+
+
 def opened() -> tuple[data.AnyBuild, Store]:
-    """Return the build and its store, kept by the build's hash; say how to mend it and stop where there is none."""
+    """Return the build and its store; where there is none, say how to mend it and stop."""
     try:
-        made = _build()
-        key = data.build_key(made)
-        if getattr(_RUN, "key", "") != key:
-            _RUN.key, _RUN.labels, _RUN.reports = key, None, None
-        return made, _store_of(key, made)
+        return store()
     except RegenKGError as err:
         st.error("The graph cannot be opened. Build it with: regen-kg build")
         st.code(str(err), language=None, wrap_lines=True)
@@ -104,6 +124,12 @@ def kept(ask: Callable[..., Any], *args: Any) -> Any:
     """Return what a question put to the store answers, kept per build and shared: look at it, don't change it."""
     made, store = opened()
     return _kept(data.build_key(made), f"{ask.__module__}.{ask.__qualname__}", args, ask, store)
+
+
+def rows(question: str) -> list[data.Row]:
+    """Return the answer of a saved question without parameters; look at it, don't change it."""
+    found: list[data.Row] = kept(data.ask, question)
+    return found
 
 
 def index() -> indexes.Index:
@@ -140,7 +166,8 @@ def escaped(text: str) -> str:
 
 def heading(title: str, purpose: str) -> None:
     """Draw a page's one title and the line that says what the page is for."""
-    st.html(_STYLE)
+    paper = palette(st.context.theme.type == "dark")["paper"]
+    st.html(_STYLE.replace("var(--rkg-paper)", paper))
     st.html(f"<script>{_script()}</script>", unsafe_allow_javascript=True)
     st.title(title, anchor=False)
     st.write(purpose)
@@ -212,21 +239,21 @@ def report_links(cell: str) -> str:
     return ", ".join(report_link(s) for s in data.items(cell)) or none()
 
 
+def some_report_links(slugs: Sequence[str], most: int = 12) -> str:
+    """Return the links to the first of some reports, and say how many more there are; lists and downloads have them all."""
+    more = f" and {len(slugs) - most:,} more" if len(slugs) > most else ""
+    return report_links("|".join(slugs[:most])) + more
+
+
 def none(word: str = NOT_CHARTED) -> str:
     """Return the grey words that stand where nothing was charted."""
     return f'<span class="rkg-none">{plain(word)}</span>'
 
 
-@st.cache_resource(show_spinner=False)
-def _labels_of(key: str, _store: Store) -> data.Row:
-    return data.term_labels(_store)
-
-
 def _labels() -> data.Row:
     """Return the labels of all terms of the build that this run has opened."""
     if getattr(_RUN, "labels", None) is None:
-        made, store = opened()
-        _RUN.labels = _labels_of(data.build_key(made), store)
+        _RUN.labels = kept(data.term_labels)
     labels: data.Row = _RUN.labels
     return labels
 
@@ -268,15 +295,20 @@ def list_plain(cell: str) -> str:
     return plain(", ".join(data.words(i) for i in data.items(cell))) or none()
 
 
+_NUMBERED = re.compile(r"\b(row|Table|Section|paragraph|Figure) (?=[\dA-Z])")
+
+
 def list_text(cell: str) -> str:
-    """Return a list cell as charted, its parts set apart."""
+    """Return a list cell as charted, its parts set apart; a number of a place stays in the line of its word."""
     if cell in data.STATUS_WORDS:
         return none(cell)
-    return plain("; ".join(data.items(cell))) or none()
+    return plain(_NUMBERED.sub("\\1\u00a0", "; ".join(data.items(cell)))) or none()
 
 
 Drawer = Callable[[str], str]
 _NUMBERS = {"value", "n", "n analysed", "p", "months", "sample size", "year"}
+_MOST_STACKED = 8  # columns that a phone shows one below the other
+_LOWER = frozenset(("n", "p"))  # letters that mean something only as they are
 _LONG = {
     "charted text",
     "reasoning",
@@ -299,11 +331,16 @@ def table(
     fold: bool = False,
     head_links: Mapping[str, str] | None = None,
     row_head: str = "",
+    matrix: bool = False,
+    paged: Part | None = None,
 ) -> None:
     """Draw a table as HTML: wraps, scrolls sideways within itself, and says "not charted" where a cell is empty.
 
     With `fold`, columns that have no content in any row are named below the table instead of being drawn. `head_links`
-    gives heads that are HTML already; the cells of the column `row_head` are heads of their rows.
+    gives heads that are HTML already; the cells of the column `row_head` are heads of their rows. On a phone a row
+    stands as a list of names and contents, but for a `matrix`, whose columns are to be compared, and for many columns:
+    these scroll, and the first stays in sight. `paged` is the part of a longer list that the rows are: the way to the
+    other parts is drawn below.
     """
     draw, titles = draw or {}, titles or {}
     folded: dict[str, list[str]] = {}
@@ -313,8 +350,13 @@ def table(
             if found <= {""} or (len(found) == 1 and found <= data.STATUS_WORDS):
                 folded.setdefault(found.pop() or NOT_CHARTED, []).append(titles.get(c, c))
         columns = [c for c in columns if not any(titles.get(c, c) in names for names in folded.values())]
-    heads = {c: (head_links or {}).get(c) or plain(titles.get(c, c[:1].upper() + c[1:])) for c in columns}
+    matrix = matrix or len(columns) > _MOST_STACKED
+    shown_as = {c: titles.get(c, c if c in _LOWER else c[:1].upper() + c[1:]) for c in columns}
+    heads = {c: (head_links or {}).get(c) or plain(shown_as[c]) for c in columns}
     head = "".join(f'<th scope="col">{heads[c]}</th>' for c in columns)
+    marked = {
+        c: "" if matrix else f' data-head="{html.escape(data.visible(shown_as[c]), quote=True)}"' for c in columns
+    }
     body = []
     for row in rows:
         cells = []
@@ -324,14 +366,93 @@ def table(
                 shown = draw[c](value)
             else:
                 shown = none(value or NOT_CHARTED) if value in data.STATUS_WORDS or not value else plain(value)
-            kind = "rkg-num" if c in _NUMBERS and value else "rkg-long" if c in _LONG and len(value) > 25 else ""
-            cells.append(f'<th scope="row">{shown}</th>' if c == row_head else f'<td class="{kind}">{shown}</td>')
+            if not matrix:
+                shown = f"<span>{shown}</span>"
+            kind = (
+                ' class="rkg-num"'
+                if c in _NUMBERS and value
+                else ' class="rkg-long"'
+                if c in _LONG and len(value) > 25
+                else ""
+            )
+            cells.append(
+                f'<th scope="row"{marked[c]}>{shown}</th>' if c == row_head else f"<td{kind}{marked[c]}>{shown}</td>"
+            )
         body.append(f"<tr>{''.join(cells)}</tr>")
     said = " ".join(f"{status.capitalize()} in every row: {', '.join(names)}." for status, names in folded.items())
     st.html(
-        f'<div class="rkg-wrap" tabindex="0"><table class="rkg"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        f'<div class="rkg-wrap" tabindex="0"><table class="rkg{" rkg-broad" if matrix else " rkg-cards"}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
         + (f'<p class="rkg-small rkg-none">{plain(said)}</p>' if said else "")
+        + (paged.links() if paged else "")
     )
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a long list that a page shows, which the address holds: a list grows with the studies, a page doesn't."""
+
+    name: str
+    start: int
+    step: int
+    total: int
+
+    def of(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of this part."""
+        return rows[self.start : self.start + self.step]
+
+    def links(self) -> str:
+        """Return the way to the other parts as HTML; nothing where there is only one."""
+        if self.total <= self.step:
+            return ""
+        here, last = self.start // self.step, (self.total - 1) // self.step
+        near = sorted({0, last, *range(max(0, here - 2), min(last, here + 2) + 1)})
+
+        def to(part: int, words: str) -> str:
+            kept = {n: st.query_params.get_all(n) for n in st.query_params if n != self.name}
+            query = {**kept, self.name: [str(part * self.step)]} if part else kept
+            where = "?" + urlencode(query, doseq=True)
+            return f'<a class="rkg-go" data-rkg-stay href="{html.escape(where, quote=True)}" target="_self">{words}</a>'
+
+        out, before = [], -1
+        for part in near:
+            out += ["…"] if part > before + 1 else []
+            out.append(f"<b>{part + 1}</b>" if part == here else to(part, str(part + 1)))
+            before = part
+        ways = (
+            (to(here - 1, "‹ previous") if here else "")
+            + " ".join(out)
+            + (to(here + 1, "next ›") if here < last else "")
+        )
+        rows = f"{self.start + 1:,} to {min(self.start + self.step, self.total):,} of {self.total:,}"
+        return f'<nav class="rkg-parts" aria-label="Parts of the list">{rows} · part {ways}</nav>'
+
+
+def part(total: int, step: int = 50, name: str = "from") -> Part:
+    """Return the part of a list that the address asks for; one that the list does not reach is its first."""
+    given = (asked(name) or ["0"])[-1]
+    start = int(given) // step * step if re.fullmatch(r"\d{1,9}", given) else 0
+    if not re.fullmatch(r"\d{1,9}", given):
+        _fault(name, given, ())
+    return Part(name, start if start < total else 0, step, total)
+
+
+def counts(named_numbers: Iterable[tuple[str, str]]) -> None:
+    """Draw a few numbers side by side, each under its name."""
+    st.html(
+        f'<dl class="rkg-counts">{"".join(f"<div><dt>{plain(n)}</dt><dd>{plain(v)}</dd></div>" for n, v in named_numbers)}</dl>'
+    )
+
+
+def places(named_pages: Mapping[str, tuple[str, str]]) -> None:
+    """Draw the links to pages, each with what is found there."""
+    ways = (f"<li>{link(name, title)}: {plain(what)}</li>" for name, (title, what) in named_pages.items())
+    st.html(f'<ul class="rkg-go-list">{"".join(ways)}</ul>')
+
+
+def bar() -> Any:
+    """Return a row in which downloads and links stand side by side."""
+    return st.container(horizontal=True, vertical_alignment="center")
 
 
 def facts(rows: Iterable[tuple[str, str, str]]) -> None:
@@ -359,11 +480,12 @@ def term_link(terms: vocabularies.Vocabulary, key: str) -> str:
     return link(term.page, term.label, id=term.slug) if term.page else link("ontology", term.label, term=key)
 
 
-def conflict_table(rows: Sequence[data.Row]) -> None:
+def conflict_table(rows: Sequence[data.Row], paged: Part | None = None) -> None:
     """Draw pairs of reports that point in different directions, each with what it is against, on what and when."""
     shown = [
         {
             **r,
+            "pair": "|".join((r["technology"], r["disease"].replace("|", ", "), r["kind"])),
             **{
                 f"side_{s}": "|".join((r[f"report_{s}"], r[f"direction_{s}"], f"against: {r[f'comparator_{s}'].replace('|', ', ')}", f"on: {r[f'outcome_domains_{s}'].replace('|', ', ')}", f"months: {r[f'time_{s}']}"))
                 for s in ("a", "b")
@@ -374,7 +496,12 @@ def conflict_table(rows: Sequence[data.Row]) -> None:
 
     def difference(said: str) -> str:
         name, colon, values = said.partition(": ")
-        return plain(data.words(name)) + colon + named(values)
+        return f"<strong>{plain(data.words(name))}</strong>{colon}{named(values)}"
+
+    def pair(cell: str) -> str:
+        technology, disease, kind = cell.split("|")
+        said = ", ".join(term(d) for d in disease.split(", "))
+        return f"{plain(term(technology))} in {plain(said)}<br><em>{plain(data.words(kind))}</em>"
 
     def side(cell: str) -> str:
         report, direction, *more = cell.split("|")
@@ -385,26 +512,37 @@ def conflict_table(rows: Sequence[data.Row]) -> None:
         return f"{report_link(report)}<br><strong>{plain(data.words(direction))}</strong>{said}"
 
     table(
-        ["kind", "technology", "disease", "side_a", "side_b", "candidate_explanations"], shown,
-        {"kind": list_words, "technology": list_words, "disease": list_words, "side_a": side, "side_b": side,
+        ["pair", "side_a", "side_b", "candidate_explanations"], shown,
+        {"pair": pair, "side_a": side, "side_b": side,
          "candidate_explanations": lambda c: "<br>".join(difference(i) for i in data.items(c)) or none()},
-        {"side_a": "Report", "side_b": "Other report", "candidate_explanations": "What differs (first / other)"},
+        {"pair": "On", "side_a": "Report", "side_b": "Other report", "candidate_explanations": "What differs (first / other)"}, paged=paged,
     )  # fmt: skip
+
+
+def references(slugs: Iterable[str], name: str) -> None:
+    """Offer the reports of some names as references (RIS)."""
+    found = index()
+    wanted = frozenset(slugs) & {r["report"] for r in found.reports}
+    if wanted:
+        st.download_button("Download the reports as RIS", lambda: downloads.ris(found.of(wanted)), file_name=f"{name}.ris",
+                           mime="application/x-research-info-systems", on_click="ignore", key=f"ris-{name}")  # fmt: skip
 
 
 def report_downloads(rows: Sequence[data.Row], name: str) -> None:
     """Offer rows of the index as CSV, and as references (RIS)."""
-    if not rows:
-        return
-    download(rows, list(rows[0]), name, "Download the reports as CSV")
-    st.download_button("Download the reports as RIS (for reference managers)", downloads.ris(rows), file_name=f"{name}.ris",
-                       mime="application/x-research-info-systems", on_click="ignore", key=f"ris-{name}")  # fmt: skip
+    if rows:
+        download(rows, list(rows[0]), name, "Download the reports as CSV")
+        references((r["report"] for r in rows), name)
 
 
-def note(row: data.Row) -> None:
-    """Draw one note about the source: severity as word and sign, summary, reasoning, reports and places."""
+def notes(rows: Iterable[data.Row], paged: Part | None = None) -> None:
+    """Draw notes about the source: severity as word and sign, summary, reasoning, reports and places."""
+    st.html("".join(map(_note, rows)) + (paged.links() if paged else ""))
+
+
+def _note(row: data.Row) -> str:
     severity = row["severity"]
-    st.html(
+    return (
         f'<div class="rkg-note {html.escape(severity, quote=True)}"><p><strong>{SEVERITY_SIGN.get(severity, "")} {plain(severity)} note</strong> · '
         f"{plain(data.words(row['kind']))} · <code>{plain(row['note'])}</code></p>"
         f'<p>{plain(row["summary"])}</p><p class="rkg-small">Our reasoning: {plain(row["reasoning"]) or none()}</p>'
@@ -423,22 +561,23 @@ def noted(name: str, rows: Sequence[data.Row], **values: str) -> None:
         st.caption("  \n".join(escaped(re.sub(r" +", " ", line)) for line in signed))
 
 
-def report_list(rows: Sequence[data.Row]) -> None:
+def report_list(rows: Sequence[data.Row], paged: Part | None = None) -> None:
     """Draw reports as links with what each is about, for any width."""
     table(
         ["report", "year", "technologies", "diseases", "sample size", "kind", "place in the review"],
         [{**r, "sample size": r["sample_size"], "place in the review": r["source"]} for r in rows],
         {"report": report_link, "technologies": list_words, "diseases": list_words, "place in the review": list_text},
+        paged=paged,
     )
 
 
 def download(rows: Sequence[data.Row], columns: Sequence[str], name: str, label: str = "Download as CSV") -> None:
-    """Offer rows as CSV."""
+    """Offer rows as CSV, which is written when it is asked for."""
     if not rows:
         return
     st.download_button(
         label,
-        csv_text(columns, rows),
+        lambda: csv_text(columns, rows),
         file_name=f"{name}.csv",
         mime="text/csv",
         on_click="ignore",

@@ -34,11 +34,14 @@ def cell(text: str) -> str:
 widgets.table(
     ["property", "differs", *chosen], shown,
     {"differs": lambda c: "<strong>≠ differs</strong>" if c == "differs" else "= same", **{s: cell for s in chosen}},
-    {"differs": "In all?"}, head_links={s: widgets.report_link(s) for s in chosen}, row_head="property",
+    {"differs": "In all?"}, head_links={s: widgets.report_link(s) for s in chosen}, row_head="property", matrix=True,
 )  # fmt: skip
 st.caption(
     "A cell “not charted” means that the review is silent there. Two cells that are both not charted count as the same."
 )
-widgets.download(rows, ["property", "differs", *chosen], "compare", "Download the comparison as CSV")
-widgets.report_downloads(index.of(chosen), "compared-reports")
+widgets.noted("reports", index.of(chosen))
+with widgets.bar():
+    widgets.download(rows, ["property", "differs", *chosen], "compare", "Download the comparison as CSV")
+    widgets.report_downloads(index.of(chosen), "compared-reports")
+    widgets.open_in_sparql(question="reports")
 widgets.footer(made)

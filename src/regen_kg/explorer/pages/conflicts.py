@@ -12,7 +12,7 @@ st.info(
     "One report of each pair points to benefit, the other to no difference or to the comparator. What differs is listed as a "
     "hypothesis, never as a cause. Nothing was appraised for risk of bias, and nothing is counted by significance."
 )
-technologies, diseases = data.labels(store, "technology"), data.labels(store, "disease")
+technologies, diseases = widgets.kept(data.labels, "technology"), widgets.kept(data.labels, "disease")
 left, right = st.columns(2)
 with left:
     technology = widgets.choice("Technology", "technology", technologies, "any")
@@ -27,28 +27,35 @@ def mine(row: dict[str, str]) -> bool:
     )
 
 
-conflicts = [r for r in data.ask(store, "conflicts") if mine(r)]
+conflicts = [r for r in widgets.rows("conflicts") if mine(r)]
 st.header(f"{len(conflicts)} {'pair' if len(conflicts) == 1 else 'pairs'}", anchor=False)
 if conflicts:
-    widgets.conflict_table(conflicts)
+    part = widgets.part(len(conflicts), 25)
+    widgets.conflict_table(part.of(conflicts), part)
     widgets.noted("conflicts", conflicts)
-    widgets.download(conflicts, list(conflicts[0]), "conflicts")
-    widgets.open_in_sparql(question="conflicts")
+    with widgets.bar():
+        widgets.download(conflicts, list(conflicts[0]), "conflicts")
+        widgets.references((r[side] for r in conflicts for side in ("report_a", "report_b")), "conflicts")
+        widgets.open_in_sparql(question="conflicts")
 else:
     st.info("No two reports of this choice point in different directions.")
 
-directions = [r for r in data.ask(store, "directions") if mine(r)]
+directions = [r for r in widgets.rows("directions") if mine(r)]
 st.header(f"Directions of all reports ({len(directions)})", anchor=False)
 if directions:
+    part = widgets.part(len(directions), 50, "from-directions")
     widgets.table(
         ["report", "technology", "disease", "comparator", "direction", "basis", "source"],
-        directions,
+        part.of(directions),
         {"report": widgets.report_link, "technology": widgets.list_words, "disease": widgets.list_words,
          "comparator": widgets.list_words, "direction": widgets.list_words, "basis": widgets.list_words, "source": widgets.list_text},
-        {"source": "Place in the review"},
+        {"source": "Place in the review"}, paged=part,
     )  # fmt: skip
-    widgets.download(directions, list(directions[0]), "directions")
-    widgets.open_in_sparql(question="directions")
+    widgets.noted("directions", directions)
+    with widgets.bar():
+        widgets.download(directions, list(directions[0]), "directions")
+        widgets.references((r["report"] for r in directions), "directions")
+        widgets.open_in_sparql(question="directions")
 else:
     st.info("No report of this choice is named.")
 widgets.footer(made)

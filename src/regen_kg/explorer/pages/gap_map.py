@@ -14,12 +14,6 @@ widgets.heading(
 )
 
 
-@st.cache_resource(show_spinner=False)
-def read(key: str, placement: str) -> evidence_map.EvidenceMap:
-    """Read the map once per build and placement."""
-    return evidence_map.read(store, placement)
-
-
 first, second, third, fourth = st.columns(4)
 with first:
     rows = widgets.pick("Rows", "rows", AXES)
@@ -35,10 +29,11 @@ with left:
     placement = widgets.switch("Place a report", "placement", data.PLACEMENTS)
 with right:
     gaps_only = widgets.switch("Cells", "cells", {"all": "all", "gaps": "only gaps"}) == "gaps"
-found = read(data.build_key(made), placement)
+found: evidence_map.EvidenceMap = widgets.kept(evidence_map.read, placement)
 names = {axis: found.values(axis) for axis in AXES}
 free = [a for a in AXES if a not in (rows, columns)]
 widgets.asked("gap")
+widgets.asked("from")
 for axis in AXES:  # what the address says of an axis that is not in use waits there until it is
     for part in (axis, f"in_{axis}"):
         widgets.asked(part)
@@ -115,7 +110,7 @@ if row and column_:
         title = f"{places['technology']} in {places['disease']}"
     else:
         title = " · ".join(places.values())
-    everything = {r["report"]: r for r in data.reports(store)}
+    everything = {r["report"]: r for r in widgets.kept(data.reports)}
     query = evidence_map.gap_query(here, placement)
     count = len(cell.reports)
     st.header(widgets.escaped(f"{title}: {count} {'report' if count == 1 else 'reports'}"), anchor=False)
@@ -125,14 +120,14 @@ if row and column_:
             f"comparisons between arms: {cell.comparisons}"
         )
         listed = evidence_map.evidence(found, here, everything)
+        here_listed = widgets.part(len(listed), 50)
         widgets.table(
             ["report", "year", "technologies", "diseases", "direction", "sample size", "place in the review"],
-            [{**r, "sample size": r["sample_size"], "place in the review": r["source"]} for r in listed],
+            [{**r, "sample size": r["sample_size"], "place in the review": r["source"]} for r in here_listed.of(listed)],
             {"report": widgets.report_link, "technologies": widgets.list_words, "diseases": widgets.list_words,
-             "direction": widgets.list_words, "place in the review": widgets.list_text},
+             "direction": widgets.list_words, "place in the review": widgets.list_text}, paged=here_listed,
         )  # fmt: skip
         widgets.noted("reports", listed)
-        widgets.download(listed, list(listed[0]), "reports-" + "-".join(here.values()))
     elif set(here) == {"technology", "disease"}:
         st.info(widgets.escaped(data.empty_cell_sentence(places["technology"], places["disease"], len(everything))))
     else:
@@ -147,9 +142,13 @@ if row and column_:
                 + "."
             )
         )
-    widgets.open_in_sparql("Open this cell's query in SPARQL", text=query)
+    with widgets.bar():
+        if count:
+            widgets.download(listed, list(listed[0]), "reports-" + "-".join(here.values()))
+            widgets.references((r["report"] for r in listed), "reports-" + "-".join(here.values()))
+        widgets.open_in_sparql("Open this cell's query in SPARQL", text=query)
     if {"technology", "disease"} <= set(here):
-        gaps = data.cell_gaps(store, here["technology"], here["disease"])
+        gaps = widgets.kept(data.cell_gaps, here["technology"], here["disease"])
         st.header("What is missing here", anchor=False)
         st.caption("By the population that was studied; each gap is a node with the query that found it.")
         if gaps:
@@ -177,7 +176,9 @@ with st.expander("The same map as a table"):
     for slug, label in down.items():
         wide.append({"row": label, **{c.column: c.said(measure, colour) for c in cells if c.row == slug}})
     shown = measure if colour == "count" else COLOURS[colour]
-    widgets.table(["row", *across], wide, titles={"row": f"{AXES[rows]} ({shown})", **across})
+    widgets.table(
+        ["row", *across], wide, titles={"row": f"{AXES[rows]} ({shown})", **across}, matrix=True, row_head="row"
+    )
     flat = evidence_map.flat(cells, rows, columns)
     widgets.download(flat, list(flat[0]), f"gap-map-{rows}-{columns}-{placement}")
 widgets.footer(made)

@@ -131,8 +131,10 @@ st.write(
 if drawn.full:
     st.warning(f"The picture is full at {neighbours.MOST_DRAWN} things. Choose relations, or start from another thing.")
 components.graph(picture, drawn.nodes, drawn.edges, focus, on_event=expanded)
+plain_lines = components.common_relation(drawn.edges)
 st.caption(
-    "Double-click a thing to open its neighbours. Shapes: ellipse report, diamond technology, triangle disease, rounded box study, hexagon outcome measure, "
+    (f"A line without a name is “{widgets.escaped(plain_lines)}”. " if plain_lines else "")
+    + "Double-click a thing to open its neighbours. Shapes: ellipse report, diamond technology, triangle disease, rounded box study, hexagon outcome measure, "
     "square anything else. The table does all that the picture does."
 )
 st.header("The neighbours as a table", anchor=False)
@@ -169,11 +171,12 @@ if rows:
     widgets.table(["relation", "way", "thing", "kind", "in the picture", "go"], listed, {"go": open_links})
     if len(rows) > len(listed):
         st.caption(f"{len(listed)} of {len(rows)} neighbours. The button above opens the next.")
-    widgets.download(rows, ["relation", "way", "thing", "kind", "go"], "neighbours")
-    widgets.open_in_sparql(
-        text=f"SELECT ?relation ?outward ?thing WHERE {{\n  {{ <{of}> ?relation ?thing BIND(true AS ?outward) }}\n"
-        f"  UNION {{ ?thing ?relation <{of}> BIND(false AS ?outward) }}\n  FILTER(ISIRI(?thing))\n}} ORDER BY ?relation ?thing\n"
-    )
+    with widgets.bar():
+        widgets.download(rows, ["relation", "way", "thing", "kind", "go"], "neighbours")
+        widgets.open_in_sparql(
+            text=f"SELECT ?relation ?outward ?thing WHERE {{\n  {{ <{of}> ?relation ?thing BIND(true AS ?outward) }}\n"
+            f"  UNION {{ ?thing ?relation <{of}> BIND(false AS ?outward) }}\n  FILTER(ISIRI(?thing))\n}} ORDER BY ?relation ?thing\n"
+        )
 else:
     st.info("No neighbours by these relations.")
 widgets.footer(made)

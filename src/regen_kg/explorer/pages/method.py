@@ -25,20 +25,25 @@ agrees = {"true": "agrees", "false": "▲ differs", "": "no sum to check"}
 widgets.table(["account", "label", "charted", "computed", "agrees", "source"], m.flow,
               {"agrees": lambda c: agrees.get(c, ""), "computed": lambda c: c or "–", "source": widgets.list_text},
               {"label": "Step", "source": "Place in the review"})  # fmt: skip
-widgets.download(m.flow, ["account", "step", "label", "charted", "computed", "agrees", "source"], "study-flow")
-widgets.open_in_sparql(question="study-flow")
+with widgets.bar():
+    widgets.download(m.flow, ["account", "step", "label", "charted", "computed", "agrees", "source"], "study-flow")
+    widgets.open_in_sparql(question="study-flow")
 for account in ("text", "figure"):
     st.caption(widgets.escaped(pictures.flow_sentence(m.flow, account)))
 
 st.header("Search", anchor=False)
 st.write("One database, as charted from Table 1. A line either lists terms or combines lines.")
 widgets.table(["line", "operator", "combines", "terms", "place in the review"], m.search, {**PLACE, "terms": widgets.list_text, "combines": widgets.list_text})  # fmt: skip
-widgets.download(m.search, list(m.search[0]) if m.search else [], "search")
+with widgets.bar():
+    widgets.download(m.search, list(m.search[0]) if m.search else [], "search")
+    widgets.open_in_sparql(text=method.query_of("SearchLine"))
 
 st.header("Eligibility", anchor=False)
 st.write("What the review says it took in and left out, in our words; the examples are the review's.")
 widgets.table(["element", "rule", "named in the review", "place in the review"], m.eligibility, {**PLACE, "named in the review": widgets.list_text})  # fmt: skip
-widgets.download(m.eligibility, list(m.eligibility[0]) if m.eligibility else [], "eligibility")
+with widgets.bar():
+    widgets.download(m.eligibility, list(m.eligibility[0]) if m.eligibility else [], "eligibility")
+    widgets.open_in_sparql(text=method.query_of("EligibilityCriterion"))
 
 st.header("Charting form", anchor=False)
 tally = {k: sum(r["charted"] == k for r in m.form) for k in ("yes", "partly", "no")}
@@ -48,7 +53,9 @@ st.write(
 signs = {"yes": "✓ yes", "partly": "◐ partly", "no": "✗ no"}
 widgets.table(["category", "item", "charted", "where", "place in the review"], m.form, {**PLACE, "charted": lambda c: signs.get(c, c)},
               {"charted": "Really charted?"})  # fmt: skip
-widgets.download(m.form, list(m.form[0]) if m.form else [], "charting-form")
+with widgets.bar():
+    widgets.download(m.form, list(m.form[0]) if m.form else [], "charting-form")
+    widgets.open_in_sparql(text=method.query_of("ChartingItem"))
 
 st.header("Instruments", anchor=False)
 st.write("The outcome measures that Table 4 describes.")
@@ -57,11 +64,15 @@ widgets.table(
     ["printed as", "name", "outcome measure", "range", "description", "cites", "place in the review"], m.instruments,
     {**PLACE, "outcome measure": lambda s: widgets.link("outcome", terms.get(s, s), id=s) if s else widgets.none()},
 )  # fmt: skip
-widgets.download(m.instruments, list(m.instruments[0]) if m.instruments else [], "instruments")
+with widgets.bar():
+    widgets.download(m.instruments, list(m.instruments[0]) if m.instruments else [], "instruments")
+    widgets.open_in_sparql(text=method.query_of("Instrument"))
 
 st.header("The review itself", anchor=False)
 widgets.table(["field", "value", "status", "basis"], m.source, {"status": widgets.list_words})
-widgets.download(m.source, list(m.source[0]) if m.source else [], "source")
+with widgets.bar():
+    widgets.download(m.source, list(m.source[0]) if m.source else [], "source")
+    widgets.open_in_sparql(text=method.query_of("SourceField"))
 
 general = [c for c in widgets.index().claims if c["topic"] in ("method", "platform", "translation", "future")]
 st.header(f"Claims on method, platforms and translation ({len(general)})", anchor=False)
@@ -70,5 +81,7 @@ with st.expander("The claims"):
     widgets.table(["paraphrase", "topic", "technologies", "level", "cites", "source"], general,
                   {"topic": widgets.list_words, "technologies": widgets.list_words, "level": widgets.list_words, "cites": widgets.list_text, "source": widgets.list_text},
                   {"paraphrase": "Claim", "level": "Rests on", "source": "Place in the review"})  # fmt: skip
-    widgets.download(general, list(general[0]) if general else [], "claims-on-method")
+    with widgets.bar():
+        widgets.download(general, list(general[0]) if general else [], "claims-on-method")
+        widgets.open_in_sparql(text=method.CLAIMS)
 widgets.footer(made)

@@ -10,14 +10,15 @@ widgets.heading(
     "What one scoping review names, says and leaves out, each number with its place in the review.",
 )
 t = widgets.kept(data.totals)
-columns = st.columns(4)
-for column, label, number in zip(
-    columns,
-    ("Reports", "Studies", "Results", "Notes on the source"),
-    (t.reports, t.studies, t.results, t.notes),
-    strict=True,
-):
-    column.metric(label, f"{number:,}")
+widgets.counts(
+    (label, f"{number:,}")
+    for label, number in (
+        ("Reports", t.reports),
+        ("Studies", t.studies),
+        ("Results", t.results),
+        ("Notes on the source", t.notes),
+    )
+)
 st.info(
     f"**Nothing here was appraised.** The review appraised no study for risk of bias, and neither did we. A direction says what a report "
     f"was charted as finding; it doesn't say how far to trust it. {t.secondary} of the {t.reports} reports are secondary (reviews of other studies)."
@@ -46,20 +47,26 @@ widgets.table(
      "technologies": lambda c: ", ".join(widgets.link("technology", widgets.term(i), id=i) for i in data.items(c)) or widgets.none("no report")},
     {"pairs": "Pairs that point apart", "safety": "Safety charted"}, row_head="disease",
 )  # fmt: skip
-widgets.download(rows, list(rows[0]) if rows else [], "diseases")
+with widgets.bar():
+    widgets.download(rows, list(rows[0]) if rows else [], "diseases")
+    widgets.open_in_sparql(question="gap-matrix")
 st.header("Where to go", anchor=False)
-widgets.go("gap_map", "Gap map: which technology has reports in which disease, and where there is none")
-widgets.go(
-    "conflicts",
-    f"Conflicts: {len(index.conflicts)} pairs of reports that point in different directions, and what differs",
-)
-widgets.go("reports", "Reports: find a report by technology, disease, design, comparator, outcome or word")
-widgets.go("safety", "Safety: for which reports anything on harm or tolerability is charted")
-widgets.go("quality", f"Quality: {t.notes} notes on errors and contradictions in the review, {t.grave} of them grave")
-widgets.go("method", "Method: how the review found its studies, in two accounts that differ")
-widgets.go("ontology", "Ontology: what the terms mean, and what they are mapped to")
-widgets.go("ask", "Ask: saved questions, or your own in SPARQL")
-widgets.go("about", "About: how to read this, what the words mean, licence, limits")
+places = {
+    "gap_map": ("Gap map", "which technology has reports in which disease, and where there is none"),
+    "directions": ("Directions", "which way each report points, by outcome domain"),
+    "conflicts": (
+        "Conflicts",
+        f"{len(index.conflicts):,} pairs of reports that point in different directions, and what differs",
+    ),
+    "safety": ("Safety", "for which reports anything on harm or tolerability is charted"),
+    "reports": ("Reports", "find a report by technology, disease, design, comparator, outcome or word"),
+    "ask": ("Ask", "saved questions, or your own in SPARQL"),
+    "ontology": ("Ontology", "what the terms mean, and what they are mapped to"),
+    "method": ("Method", "how the review found its studies, in two accounts that differ"),
+    "quality": ("Quality", f"{t.notes:,} notes on errors and contradictions in the review, {t.grave:,} of them grave"),
+    "about": ("About", "how to read this, what the words mean, licence, limits"),
+}
+widgets.places(places)
 if t.per_year:
     st.header("Reports by year of publication", anchor=False)
     most = max(n for _, n in t.per_year)
@@ -71,6 +78,8 @@ if t.per_year:
     widgets.save_picture("reports-by-year")
     years = [{"year": str(y), "reports": str(n)} for y, n in t.per_year]
     with st.expander("The years as a table"):
-        widgets.table(["year", "reports"], years)
-    widgets.download(years, ["year", "reports"], "reports-by-year")
+        widgets.table(["year", "reports"], years, matrix=True)
+    with widgets.bar():
+        widgets.download(years, ["year", "reports"], "reports-by-year")
+        widgets.open_in_sparql(question="reports")
 widgets.footer(made)

@@ -8,25 +8,19 @@ made, store = widgets.opened()
 widgets.heading(
     "Quality", "Errors and contradictions found in the review itself. They are about the source, not about the studies."
 )
-PART = 50  # notes drawn at once; the download has them all
+PART = 50  # notes drawn at once, the gravest first; the download has them all
 
 options = {s: f"{widgets.SEVERITY_SIGN[s]} {s}: {data.SEVERITY_MEANING[s]}" for s in data.SEVERITIES}
 severity = widgets.choice("Severity", "severity", options, "any")
-notes = data.notes(store, severity)
+notes = widgets.kept(data.notes, severity)
 st.header(f"{len(notes)} {severity} notes" if severity else f"{len(notes)} notes", anchor=False)
 if notes:
-    widgets.download(notes, list(notes[0]), "notes")
-    widgets.open_in_sparql(question="quality-notes", severity=severity)
-    shown = notes
-    widgets.asked("from")
-    if len(notes) > PART:
-        parts = {
-            str(i): f"{i + 1} to {min(i + PART, len(notes))}, the gravest first" for i in range(0, len(notes), PART)
-        }
-        start = int(widgets.pick("Notes", "from", parts))
-        shown = notes[start : start + PART]
-    for n in shown:
-        widgets.note(n)
+    with widgets.bar():
+        widgets.download(notes, list(notes[0]), "notes")
+        widgets.references((i for n in notes for i in data.items(n["reports"])), "notes")
+        widgets.open_in_sparql(question="quality-notes", severity=severity)
+    part = widgets.part(len(notes), PART)
+    widgets.notes(part.of(notes), part)
 else:
     st.info("No fault of the source of this severity was found.")
 
@@ -35,24 +29,26 @@ st.write(
     "Values under a grave note are left out of effect sizes and of the mix of directions, never of a count of reports."
 )
 for name in ("effect-sizes", "direction-mix"):
-    answer = data.ask(store, name)
+    answer = widgets.rows(name)
     st.markdown(
         f"**Question {name}**: {sum(bool(r['left_out_noted']) for r in answer)} of {len(answer)} rows name a grave note."
     )
     widgets.noted(name, answer)
 
 st.header("Filed under another disease than was studied", anchor=False)
-rows = data.ask(store, "placement-differs")
+rows = widgets.rows("placement-differs")
 if rows:
     widgets.table(["report", "placed_under", "population"], rows, {"report": widgets.report_link, "placed_under": widgets.list_words, "population": widgets.list_words},
                   {"placed_under": "Filed in the review under", "population": "Population studied"})  # fmt: skip
-    widgets.download(rows, list(rows[0]), "placement-differs")
-    widgets.open_in_sparql(question="placement-differs")
+    with widgets.bar():
+        widgets.download(rows, list(rows[0]), "placement-differs")
+        widgets.references((r["report"] for r in rows), "placement-differs")
+        widgets.open_in_sparql(question="placement-differs")
 else:
     st.write("Every report is filed under the disease that its row or prose names.")
 
 st.header("Do the arms add up to the sample size?", anchor=False)
-sums = data.ask(store, "arm-sums")
+sums = widgets.rows("arm-sums")
 said = {
     "match": "match",
     "mismatch": "▲ mismatch",
@@ -66,11 +62,14 @@ if bad:
     widgets.table(["report", "sample_size", "sum_of_arms", "status"], bad, {"report": widgets.report_link, "status": lambda c: said.get(c, c)},
                   {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"})  # fmt: skip
 with st.expander("All reports"):
-    widgets.table(["report", "sample_size", "sum_of_arms", "status"], sums, {"report": widgets.report_link, "status": lambda c: said.get(c, "")},
-                  {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"})  # fmt: skip
+    part = widgets.part(len(sums), 100, "from-sums")
+    widgets.table(["report", "sample_size", "sum_of_arms", "status"], part.of(sums), {"report": widgets.report_link, "status": lambda c: said.get(c, "")},
+                  {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"}, paged=part)  # fmt: skip
 
-widgets.download(sums, list(sums[0]) if sums else [], "arm-sums")
-widgets.open_in_sparql(question="arm-sums")
+with widgets.bar():
+    widgets.download(sums, list(sums[0]) if sums else [], "arm-sums")
+    widgets.references((r["report"] for r in sums), "arm-sums")
+    widgets.open_in_sparql(question="arm-sums")
 
 st.header("How full is the chart?", anchor=False)
 st.write(

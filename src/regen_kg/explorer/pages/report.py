@@ -9,7 +9,7 @@ slug = (widgets.asked("id") or [""])[-1]
 page = widgets.kept(data.report_page, slug) if slug else None
 
 if page is None:
-    known = [r["report"] for r in data.reports(store)]
+    known = [r["report"] for r in widgets.index().reports]
     widgets.heading("Report", "One report, with everything charted of it.")
     if slug:
         near = data.nearest(slug, known)
@@ -123,8 +123,9 @@ if page.results:
     draw = {**WHERE, "outcome measure": lambda c: ", ".join(widgets.link("outcome", widgets.term(i), id=i) if i != "not-named" else widgets.none("not named") for i in data.items(c)) or widgets.none(), "kind": widgets.list_words, "direction": widgets.list_words, "statistic": widgets.list_words,
             "noted": lambda c: "no" if c == "no" else f"<strong>▲ noted</strong>: {widgets.list_text(c)}"}  # fmt: skip
     widgets.table(ORDER, page.results, draw, fold=True)
-    widgets.download(page.saved_results, list(page.saved_results[0]), f"results-{slug}")
-    widgets.open_in_sparql(question="results", report=slug)
+    with widgets.bar():
+        widgets.download(page.saved_results, list(page.saved_results[0]), f"results-{slug}")
+        widgets.open_in_sparql(question="results", report=slug)
 else:
     st.info("No result is charted for this report.")
 
@@ -162,8 +163,7 @@ else:
 st.header(f"Notes on the source ({len(page.notes)})", anchor=False)
 if page.notes:
     st.write("Contradictions or likely errors of the review. The charted value stays as printed.")
-    for n in page.notes:
-        widgets.note(n)
+    widgets.notes(page.notes)
 else:
     st.write("No note touches this report.")
 
@@ -179,7 +179,8 @@ with st.expander("Get all of this by one query"):
     st.code(f"regen-kg query results --param report={slug} --format csv", language=None, wrap_lines=True)
     st.write("Everything, with the row of the charted tables it comes from; paste it on the Ask page:")
     st.code(data.one_query(slug), language="sparql", wrap_lines=True)
-widgets.report_downloads(index.of([slug]), slug)
-widgets.go("compare", "Compare with another report", id=slug)
-widgets.go("reports", "All reports")
+with widgets.bar():
+    widgets.report_downloads(index.of([slug]), slug)
+    widgets.go("compare", "Compare with another report", id=slug)
+    widgets.go("reports", "All reports")
 widgets.footer(made)

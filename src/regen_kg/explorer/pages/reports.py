@@ -33,11 +33,14 @@ if used or text:
     st.caption(widgets.escaped("; ".join(p for p in (said, f"words: {text}" if text else "") if p)))
     st.button("Take all filters away", on_click=lambda: widgets.to_url(text=None, **dict.fromkeys(indexes.FACETS)))
 if rows:
-    widgets.report_list(rows)
-    if 2 <= len(rows) <= indexes.MOST_COMPARED:
-        widgets.go("compare", f"Compare these {len(rows)} reports side by side", id=[r["report"] for r in rows])
-    widgets.report_downloads(rows, "reports")
-    widgets.open_in_sparql(question="reports")
+    part = widgets.part(len(rows), 100)
+    widgets.report_list(part.of(rows), part)
+    widgets.noted("reports", rows)
+    with widgets.bar():
+        widgets.report_downloads(rows, "reports")
+        if 2 <= len(rows) <= indexes.MOST_COMPARED:
+            widgets.go("compare", f"Compare these {len(rows)} reports side by side", id=[r["report"] for r in rows])
+        widgets.open_in_sparql(question="reports")
 elif len(used.get("technology", [])) == 1 and len(used.get("disease", [])) == 1 and len(used) == 2 and not text:
     t, d = used["technology"][0], used["disease"][0]
     st.info(widgets.escaped(data.empty_cell_sentence(widgets.term(t), widgets.term(d), len(index.reports))))

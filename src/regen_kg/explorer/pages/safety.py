@@ -6,7 +6,7 @@ from regen_kg.explorer import data, widgets
 
 made, store = widgets.opened()
 widgets.heading("Safety", "What the review says on harm, tolerability or safety, report by report.")
-rows = widgets.kept(data.ask, "safety-reporting")
+rows = widgets.rows("safety-reporting")
 technologies, diseases = widgets.kept(data.labels, "technology"), widgets.kept(data.labels, "disease")
 options = {s: data.words(s) for s in sorted({r["status"] for r in rows})}
 one, two, three = st.columns(3)
@@ -38,12 +38,16 @@ st.info(
 shown = [r for r in mine if not status or r["status"] == status]
 if shown:
     shown = sorted(shown, key=lambda r: (r["status"] == "not-charted", r["report"]))
-    widgets.table(["report", "status", "statement", "technologies", "disease", "source"], shown,
+    part = widgets.part(len(shown), 100)
+    widgets.table(["report", "status", "statement", "technologies", "disease", "source"], part.of(shown),
                   {"report": widgets.report_link, "status": lambda c: widgets.none("not charted") if c == "not-charted" else f"<strong>{widgets.list_plain(c)}</strong>",
                    "statement": widgets.list_text, "technologies": widgets.list_words, "disease": widgets.list_words, "source": widgets.list_text},
-                  {"source": "Place in the review"})  # fmt: skip
-    widgets.download(shown, list(shown[0]), "safety-reporting")
-    widgets.open_in_sparql(question="safety-reporting")
+                  {"source": "Place in the review"}, paged=part)  # fmt: skip
+    widgets.noted("safety-reporting", shown)
+    with widgets.bar():
+        widgets.download(shown, list(shown[0]), "safety-reporting")
+        widgets.references((r["report"] for r in shown), "safety-reporting")
+        widgets.open_in_sparql(question="safety-reporting")
 else:
     st.info("No report has this status.")
 widgets.footer(made)
