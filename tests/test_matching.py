@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.server
@@ -508,6 +509,8 @@ def test_command_line(own_home: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 class _Server(http.server.BaseHTTPRequestHandler):
     """Serves Mondo with entity tags and ranges; can break off half-way once."""
 
+    protocol_version = "HTTP/1.1"
+    stop = threading.Event()
     body = MONDO_OBO.encode()
     tag = '"one"'
     broken = False
@@ -519,6 +522,30 @@ class _Server(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "ftp://127.0.0.1/mondo.obo")
             self.end_headers()
+            return
+        if self.path == "/drip.obo":  # a byte at a time, each of which would begin a socket's time limit anew
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                for _ in range(200):
+                    self.stop.wait(0.02)
+                    self.wfile.write(b"!")
+            self.close_connection = True
+            return
+        if self.path == "/drip-head.obo":
+            with contextlib.suppress(ConnectionError):
+                for _ in range(200):
+                    self.stop.wait(0.02)
+                    self.wfile.write(b"H")
+            self.close_connection = True
+            return
+        if self.path == "/chunks.obo":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"40\r\nformat-version")
+            self.close_connection = True
             return
         if self.path == "/absent.obo":
             self.send_error(404)
@@ -533,11 +560,15 @@ class _Server(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("ETag", self.tag)
         rest = self.body[start:]
+        if start:
+            first = start + self.path.startswith("/other-part")
+            self.send_header("Content-Range", f"bytes {first}-{len(self.body) - 1}/{len(self.body)}")
         self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
         if type(self).broken:
             type(self).broken = False
             self.wfile.write(rest[: len(rest) // 2])
+            self.close_connection = True
             return
         self.wfile.write(rest)
 
@@ -549,10 +580,13 @@ class _Server(http.server.BaseHTTPRequestHandler):
 def server(own_home: Path) -> Iterator[str]:
     """A web server on loopback."""
     _Server.broken, _Server.seen, _Server.tag = False, [], '"one"'
+    _Server.stop.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
+        listening.daemon_threads = True
+        thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{listening.server_address[1]}"
+        _Server.stop.set()
         listening.shutdown()
         thread.join()
 
@@ -584,11 +618,31 @@ def test_downloads_are_bounded(server: str, own_home: Path, terms: Terms) -> Non
         (server + "/absent.obo", {}, "404"),
         ("http://127.0.0.1:9/mondo.obo", {}, "cannot be reached"),
         (server + "/away", {}, "no web address"),
+        (server + "/drip.obo", {"max_minutes": 0.005}, "not done in time"),
+        (server + "/drip-head.obo", {"max_minutes": 0.005}, "no answer within 0.3 s"),
+        (server + "/chunks.obo", {}, "broke off"),
         ("ftp://127.0.0.1/mondo.obo", {}, "no web address"),
     ):
-        with pytest.raises(OntologyError, match=re.escape(said)):
+        with pytest.raises(OntologyError, match=re.escape(said)) as error:
             matching.add(address, None, terms, [], quiet, **limits)
+        assert "after 200 bytes" not in str(error.value), "what drips in is not waited for"
     assert not (own_home / "ontologies").exists()
+
+
+def test_another_part_than_asked_for_begins_anew(server: str, terms: Terms) -> None:
+    """A rest that does not begin where the download stopped is never put behind it, nor is one whose note is damaged."""
+    address = server + "/other-part.obo"
+    _Server.broken = True
+    with pytest.raises(OntologyError, match="broke off"):
+        matching.add(address, None, terms, [], quiet)
+    with pytest.raises(OntologyError, match="another part than was asked for"):
+        matching.add(address, None, terms, [], quiet)
+    true = hashlib.sha256(_Server.body).hexdigest()
+    assert matching.add(address, None, terms, [], quiet).sha256 == true
+    (note,) = (ontologies.folder().parent / "downloads").glob("*/about.json")
+    note.write_text('{"et', "utf-8")
+    assert matching.add(address, None, terms, [], quiet).sha256 == true
+    assert [asked for _, asked in _Server.seen] == [None, f"bytes={len(_Server.body) // 2}-", None, None]
 
 
 def test_patterns_are_those_of_bioregistry() -> None:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -544,6 +546,7 @@ def _read_owlxml(file: BinaryIO, found: OntologyFile) -> None:
 class _OnlyWeb(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
         if urlsplit(newurl).scheme not in ("http", "https"):
+            fp.close()
             raise OntologyError(f"{req.full_url}: leads to {newurl}, which is no web address; not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -581,7 +584,7 @@ def fetch(address: str, say: Say, *, max_bytes: int, max_seconds: float) -> Path
     home.mkdir(parents=True, exist_ok=True)
     whole = home / (re.sub(r"[^\w.-]", "_", Path(parts.path).name) or "ontology")
     part, notes = whole.with_name(whole.name + ".part"), home / "about.json"
-    told = json.loads(notes.read_text("utf-8")) if notes.is_file() else {}
+    told = _noted(notes)
     headers = {"User-Agent": "regen-kg", "Accept-Encoding": "identity"}
     tag = told.get("etag") or told.get("modified")
     kept = whole.is_file() and told.get("sha256") == digest(whole)
@@ -592,15 +595,20 @@ def fetch(address: str, say: Say, *, max_bytes: int, max_seconds: float) -> Path
     opener = urllib.request.build_opener(_OnlyWeb)
     end = time.monotonic() + max_seconds
     try:
-        with opener.open(urllib.request.Request(address, headers=headers), timeout=min(30, max_seconds)) as answer:
+        with _answered(opener, urllib.request.Request(address, headers=headers), max_seconds) as answer:
             _receive(answer, part, notes, end, max_bytes, say, address)
     except urllib.error.HTTPError as err:
+        err.close()
         if err.code == 304:
             say(f"{address}: unchanged since it was last read")
             return whole
         if err.code == 416:
             part.unlink(missing_ok=True)
-        raise OntologyError(f"{address}: the server answers {err.code} {err.reason}") from err
+        raise OntologyError(
+            f"{address}: the server answers {err.code} {str(err.reason).partition(chr(10))[0]}"
+        ) from err
+    except HTTPException as err:
+        raise OntologyError(f"{address}: broke off ({err!r}); run it again to go on from there") from err
     except (OSError, ValueError) as err:
         raise OntologyError(
             f"{address}: cannot be reached ({getattr(err, 'reason', err)}); nothing was changed"
@@ -610,9 +618,38 @@ def fetch(address: str, say: Say, *, max_bytes: int, max_seconds: float) -> Path
     return whole
 
 
+def _answered(opener: urllib.request.OpenerDirector, request: urllib.request.Request, seconds: float) -> Any:
+    """Wait for the head of an answer, at most so long: a socket's own time limit begins anew with every byte."""
+    got: list[Any] = []
+    faults: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            got.append(opener.open(request, timeout=min(30, seconds)))
+        except Exception as err:  # whatever it is, it is raised again below
+            faults.append(err)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    if asking.is_alive():
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    if faults:
+        raise faults.pop()
+    return got.pop()
+
+
+def _noted(notes: Path) -> dict[str, Any]:
+    """Return what is noted of a download; nothing where the note is absent or damaged, so that it begins anew."""
+    try:
+        found = json.loads(notes.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _note(notes: Path, **more: Any) -> None:
-    told = json.loads(notes.read_text("utf-8")) if notes.is_file() else {}
-    notes.write_text(json.dumps(told | more, indent=1) + "\n", "utf-8")
+    notes.write_text(json.dumps(_noted(notes) | more, indent=1) + "\n", "utf-8")
 
 
 def _receive(answer: Any, part: Path, notes: Path, end: float, max_bytes: int, say: Say, address: str) -> None:
@@ -621,6 +658,9 @@ def _receive(answer: Any, part: Path, notes: Path, end: float, max_bytes: int, s
     length = answer.headers.get("Content-Length")
     total = have + int(length) if length else None
     if going_on:
+        if not re.match(rf"bytes {have}-", answer.headers.get("Content-Range", "")):
+            part.unlink()
+            raise OntologyError(f"{address}: sent another part than was asked for; run it again to begin anew")
         say(f"{address}: going on after {have:,} bytes")
     else:
         notes.unlink(missing_ok=True)
@@ -629,7 +669,7 @@ def _receive(answer: Any, part: Path, notes: Path, end: float, max_bytes: int, s
         raise OntologyError(f"{address}: {total:,} bytes, more than the limit of {max_bytes:,}; raise it with --max-mb")
     told = time.monotonic()
     with part.open("ab" if going_on else "wb") as file:
-        while block := answer.read(2**16):
+        while block := answer.read1(2**16):  # what is there, without waiting for more
             have += len(block)
             if have > max_bytes:
                 raise OntologyError(f"{address}: more than the limit of {max_bytes:,} bytes; raise it with --max-mb")
