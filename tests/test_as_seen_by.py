@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from conftest import CHARTED, ROOT, whole_release
-from regen_kg import build, cli, links, matching, ontologies
-from regen_kg.analysis.external import rollup
+from conftest import CHARTED
+from regen_kg import build, cli, ontologies
 from regen_kg.explorer import as_seen_by, data
 from regen_kg.explorer.navigation import PAGES_DIR
 from regen_kg.store import Store
-from regen_kg.terms import Terms
 
 # True identifiers and labels; the choice of terms is ours. Fasciitis has two parents; one label carries markup.
 SMALL = """format-version: 1.4
@@ -188,19 +186,6 @@ def test_a_store_that_holds_the_slice_needs_no_copy(made: build.Build, store: St
     assert held.rows == mine.rows and not held.flat
     assert (held.unmapped, held.unseen) == (mine.unmapped, mine.unseen)
     assert held.evidence("mondo:0002081") == mine.evidence("mondo:0002081")
-
-
-def test_whole_mondo(made: build.Build, store: Store, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up whole Mondo the page counts what the roll-up counts along the copy's graph in the engine."""
-    terms = Terms.load(ROOT / "ontology")
-    monkeypatch.setattr(matching, "read_ontology", lambda path, say: whole_release("mondo"))
-    mappings = links.read_mappings(ROOT / "graph" / "mappings", terms)
-    matching.add("mondo.obo", None, terms, mappings, lambda line: None)
-    seen = as_seen_by.seen(store, "mondo", as_seen_by.stamp("mondo"))
-    assert seen.rollup == rollup(made.store_with(["mondo"]), "mondo")
-    top = seen.rollup.terms["mondo:0002081"]
-    assert len(top.reports) > 50 and seen.rollup.terms["mondo:0000001"].reports >= top.reports
-    assert max(int(r["depth"]) for r in seen.rows) >= 5
 
 
 def test_page_without_a_copy_says_how_to_load_one(shown, own_home: Path) -> None:

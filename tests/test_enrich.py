@@ -468,7 +468,7 @@ def test_command_line(own_home: Path, charted_as_is: list[Wanted], monkeypatch: 
     nobody = [w for s in registries.BASES for w in ("--at", f"{s}=http://127.0.0.1:{free_port()}")]
     assert cli.main(["enrich", "--charted", str(CHARTED), "--only", "gormeli-2015", "--only", "sun-2018", *nobody]) == 1
     out, err = capsys.readouterr()
-    assert "1 reports left unresolved" in err and "not-asked" in out and "Traceback" not in err
+    assert "1 report left unresolved" in err and "not-asked" in out and "Traceback" not in err
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,8 @@ def test_command_line_with_and_without_a_copy(own_home: Path, capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert "mondo:0005178,osteoarthritis,0,,ankle-osteoarthritis," in out and "mondo:0002081" not in out
     assert "no copy of mondo" in err
+    assert cli.main(["query", "by-external-term", "--param", "object=mondo:0002081"]) == 2
+    assert "no copy of mondo" in capsys.readouterr().err, "a class that only the absent hierarchy knows"
     assert cli.main(["link", "roll-up", "mondo:0002081"]) == 2
     assert "regen-kg link add" in capsys.readouterr().err
     assert cli.main(["query", "by-external-term", "--param", "object=mondo:0005178", "--format", "csv"]) == 0

@@ -140,6 +140,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         (send(503, b"busy", "text/plain"), 3, "503"),
         (send(429, b"slow down", "text/plain", Retry_After="3600"), 1, "429"),
         (send(403, b"no", "text/plain"), 1, "403"),
+        (send(404, b"no", "text/plain"), 1, "is its path right?"),
         (send(200, EMPTY, Content_Length="9999"), 1, "broke off"),
     ],
 )

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, needs, whole_release
-from regen_kg import cli, links, matching, ontologies, ontology_files
+from regen_kg import build, cli, links, matching, ontologies, ontology_files
+from regen_kg.analysis.external import rollup
 from regen_kg.errors import FaultsError, InputError, OntologyError
+from regen_kg.explorer import as_seen_by
 from regen_kg.terms import Terms
 
 OBO = "http://purl.obolibrary.org/obo/"
@@ -669,17 +671,42 @@ def as_obo(file: ontology_files.OntologyFile) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_whole_mondo_uberon_and_cell_ontology(
-    own_home: Path, tmp_path: Path, terms: Terms, mappings: list[links.Mapping], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On whole releases every shipped mapping to Mondo, Uberon and CL holds, and the exact ones come first."""
+@pytest.fixture(scope="module")
+def whole_home(tmp_path_factory: pytest.TempPathFactory, terms: Terms, mappings: list[links.Mapping]) -> Path:
+    """A user's data folder to which whole Mondo, Uberon and CL were added."""
+    home = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REGEN_KG_HOME", str(home))
+        patch.setattr(matching, "read_ontology", lambda path, say: whole_release(path.stem))
+        for prefix in ("mondo", "uberon", "cl"):
+            copy = matching.add(f"{prefix}.obo", None, terms, mappings, quiet)
+            assert copy.of > 3_000 and len(copy.classes) < copy.of / 2
+    return home
+
+
+def test_a_whole_release_is_read(tmp_path: Path) -> None:
+    """The Cell Ontology written as OBO is read as what it was."""
     (tmp_path / "cl.obo").write_text(as_obo(whole_release("cl")), "utf-8")
     read = ontology_files.read_ontology(tmp_path / "cl.obo", quiet)
     assert read.classes == whole_release("cl").classes and len(read.classes) > 3_000
-    monkeypatch.setattr(matching, "read_ontology", lambda path, say: whole_release(path.stem))
-    for prefix in ("mondo", "uberon", "cl"):
-        copy = matching.add(f"{prefix}.obo", None, terms, mappings, quiet)
-        assert copy.of > 3_000 and len(copy.classes) < copy.of / 2
+
+
+def test_the_evidence_up_whole_mondo(whole_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up whole Mondo the explorer counts what the roll-up counts along the copy's graph in the engine."""
+    monkeypatch.setenv("REGEN_KG_HOME", str(whole_home))
+    made = build.open_build(build.packaged_built_dir())
+    seen = as_seen_by.seen(made.store(), "mondo", as_seen_by.stamp("mondo"))
+    assert seen.rollup == rollup(made.store_with(["mondo"]), "mondo")
+    top = seen.rollup.terms["mondo:0002081"]
+    assert len(top.reports) > 50 and seen.rollup.terms["mondo:0000001"].reports >= top.reports
+    assert max(int(r["depth"]) for r in seen.rows) >= 5
+
+
+def test_whole_mondo_uberon_and_cell_ontology(
+    whole_home: Path, mappings: list[links.Mapping], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On whole releases every shipped mapping to Mondo, Uberon and CL holds, and the exact ones come first."""
+    monkeypatch.setenv("REGEN_KG_HOME", str(whole_home))
     copies = ontologies.copies()
     found = matching.check(mappings, copies)
     assert [f.line() for f in found if f.severity == "violation"] == []

@@ -317,9 +317,9 @@ def _query(args: argparse.Namespace) -> int:
             f"query {saved.name} also asks local copies of other ontologies, which no build holds; a receipt could not be checked"
         )
     store, content = _store(args, saved, values)
-    rows = queries.run(store, saved, values)
     if "external" in saved.tags and not args.endpoint:
         _say_what_is_held(values.get("object", "").partition(":")[0])
+    rows = queries.run(store, saved, values)
     if args.receipt:
         rows = _receipt(args.receipt, store, saved.text, content, saved.name, values) or []
     sys.stdout.write(_write_rows(saved.columns, rows, args.format))
@@ -734,7 +734,7 @@ def _link_roll_up(args: argparse.Namespace) -> int:
         near = difflib.get_close_matches(prefix.lower(), ontologies.sources(), n=1, cutoff=0.3)
         raise InputError(f'"{prefix}" is no known prefix' + (f'; nearest: "{near[0]}"' if near else ""))
     held = prefix in ontologies.held()
-    found = rollup(_current(args).store_with([prefix] if held else []), prefix)
+    found = rollup(_current(args).store(), prefix, ontologies.copy_of(prefix) if held else None)
     if colon and args.under not in found.terms:
         raise InputError(f"{args.under}: no report is evidence under it" if held else f"{args.under}: no term of ours is mapped to it by an exact or broad match, and no copy of {prefix} is here to say what it holds; get one with regen-kg link add")  # fmt: skip
     columns = ("term", "label", "depth", "parents", "concepts", "reports_here", "reports_below", "reports", "studies", "participants")  # fmt: skip
@@ -774,7 +774,9 @@ def _enrich(args: argparse.Namespace) -> int:
     reports = len({p.report for p in found if p.verdict == "unresolved"})
     _say(f"{client.sent} requests sent; {', '.join(f'{n} {verdict}' for verdict, n in sorted(counts.items()))}")
     if reports:
-        _say(f"{reports} reports left unresolved; run it again later, what was answered is kept")
+        _say(
+            f"{reports} {'report' if reports == 1 else 'reports'} left unresolved; run it again later, what was answered is kept"
+        )
     return 1 if reports else 0
 
 

@@ -169,7 +169,7 @@ class Endpoint:
     def raw(self, text: str, graphs: Sequence[str] = ()) -> Answer:
         """Send a query as it is, over given graphs; without any, over what the endpoint takes for its default graph."""
         from SPARQLWrapper import JSON, N3, POST, SPARQLWrapper
-        from SPARQLWrapper.SPARQLExceptions import SPARQLWrapperException
+        from SPARQLWrapper.SPARQLExceptions import EndPointNotFound, SPARQLWrapperException
 
         wrapper = SPARQLWrapper(self.endpoint)
         wrapper.setMethod(POST)
@@ -189,6 +189,8 @@ class Endpoint:
             reply = wrapper.query()
             self._server = reply.info().get("server", "")
             got = reply.convert()
+        except EndPointNotFound as err:
+            raise StoreError(f"{self.endpoint}: the server has nothing at this address; is its path right?") from err
         except SPARQLWrapperException as err:
             raise QueryError(f"{self.endpoint} refused the query: {str(err).splitlines()[0]}") from err
         except (OSError, ValueError) as err:
