@@ -727,7 +727,7 @@ def _link_lookup(args: argparse.Namespace) -> int:
 
 def _link_roll_up(args: argparse.Namespace) -> int:
     from regen_kg import ontologies
-    from regen_kg.analysis.external import rollup
+    from regen_kg.analysis.external import COLUMNS, rollup
 
     prefix, colon, _ = args.under.partition(":")
     if prefix not in ontologies.sources():
@@ -737,13 +737,8 @@ def _link_roll_up(args: argparse.Namespace) -> int:
     found = rollup(_current(args).store(), prefix, ontologies.copy_of(prefix) if held else None)
     if colon and args.under not in found.terms:
         raise InputError(f"{args.under}: no report is evidence under it" if held else f"{args.under}: no term of ours is mapped to it by an exact or broad match, and no copy of {prefix} is here to say what it holds; get one with regen-kg link add")  # fmt: skip
-    columns = ("term", "label", "depth", "parents", "concepts", "reports_here", "reports_below", "reports", "studies", "participants")  # fmt: skip
-    rows = []
-    for depth, term in found.walk(args.under if colon else None):
-        counts = (term.reports_here, term.reports_below, term.reports)
-        cells = [term.id, term.label, depth, "|".join(term.parents), "|".join(term.concepts), *map(len, counts), term.studies, "" if term.participants is None else term.participants]  # fmt: skip
-        rows.append(dict(zip(columns, map(str, cells), strict=True)))
-    sys.stdout.write(_write_rows(columns, rows, args.format))
+    rows = found.rows(args.under if colon else None)
+    sys.stdout.write(_write_rows(COLUMNS, rows, args.format))
     _say_what_is_held(prefix)
     if not rows:
         _say(f"no rows: no term of ours with evidence has an exact or broad match in {prefix}")

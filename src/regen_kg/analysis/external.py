@@ -36,6 +36,11 @@ class ExternalTerm:
         return self.reports_here | self.reports_below
 
 
+COLUMNS = (
+    "term", "label", "depth", "parents", "concepts", "reports_here", "reports_below", "reports", "studies", "participants",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class RollUp:
     """The terms of one ontology under which there is evidence; `version` is empty where no copy is in the store."""
@@ -48,6 +53,17 @@ class RollUp:
     def roots(self) -> list[str]:
         """Return the terms that nothing with evidence stands above."""
         return [name for name, term in self.terms.items() if not term.parents]
+
+    def rows(self, start: str | None = None) -> list[dict[str, str]]:
+        """Return one row per term in the order of `walk`; what is not known is empty, as what lies below without a hierarchy."""
+        out = []
+        for depth, t in self.walk(start):
+            cells = (
+                t.id, t.label, depth, "|".join(t.parents), "|".join(t.concepts), len(t.reports_here),
+                len(t.reports_below) if self.version else "", len(t.reports), t.studies, "" if t.participants is None else t.participants,
+            )  # fmt: skip
+            out.append(dict(zip(COLUMNS, map(str, cells), strict=True)))
+        return out
 
     def walk(self, start: str | None = None) -> Iterator[tuple[int, ExternalTerm]]:
         """Yield depth and term from the top, or from one term, down; each term once, under the first of its parents."""

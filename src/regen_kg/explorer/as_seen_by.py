@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from regen_kg import ontologies, queries
-from regen_kg.analysis.external import RollUp, rollup
+from regen_kg.analysis.external import COLUMNS, RollUp, rollup
 from regen_kg.errors import OntologyError
 from regen_kg.explorer import data
 from regen_kg.explorer.data import Row
 from regen_kg.store import Store
 
-COLUMNS = (
-    "term", "label", "depth", "parents", "concepts", "reports_here", "reports_below", "reports", "studies", "participants",
-)  # fmt: skip
+__all__ = ["COLUMNS", "UNMAPPED", "Seen", "choices", "seen", "stamp"]
 UNMAPPED = ("concept", "label", "list", "reports", "seen_otherwise", "nearest", "why", "composition")
 _COUNTED = ("skos:exactMatch", "skos:broadMatch")
 
@@ -131,22 +128,13 @@ def seen(store: Store, prefix: str, copy_stamp: str) -> Seen:
         closed=source.licence if source and copy and not source.may_share else "",
         fault=fault,
         rollup=rolled,
-        rows=tuple(_rows(rolled)),
+        rows=tuple(rolled.rows()),
         mapped=mapped,
         brought=tuple(brought),
         unmapped=tuple(_unmapped(store, prefix, mapped, reached)),
         unseen=tuple(r for r in every if r not in reached),
         total=len(every),
     )
-
-
-def _rows(rolled: RollUp) -> Iterable[Row]:
-    for depth, t in rolled.walk():
-        cells = (
-            t.id, t.label, depth, "|".join(t.parents), "|".join(t.concepts), len(t.reports_here), len(t.reports_below), len(t.reports),
-            t.studies, "" if t.participants is None else t.participants,
-        )  # fmt: skip
-        yield dict(zip(COLUMNS, map(str, cells), strict=True))
 
 
 def _brought(store: Store, prefix: str) -> list[Row]:

@@ -82,12 +82,13 @@ st.write(
 if chosen:
     t = terms[chosen]
     st.header(widgets.escaped(t.label or chosen), anchor=False)
+    unknown = "not known without the hierarchy" if seen.flat else ""
     people = widgets.none() if t.participants is None else f"{t.participants:,}"
     widgets.definitions([
         ("Class (leads out)", out(chosen)),
-        ("Right above it", ", ".join(here(p) for p in t.parents) or widgets.none("nothing that is known here")),
-        ("Right below it, with reports", ", ".join(here(c) for c in t.children) or widgets.none("nothing")),
-        ("Reports", f"{len(t.reports_here)} here, {len(t.reports_below)} below, {len(t.reports)} together"),
+        ("Right above it", ", ".join(here(p) for p in t.parents) or widgets.none(unknown or "nothing")),
+        ("Right below it, with reports", ", ".join(here(c) for c in t.children) or widgets.none(unknown or "nothing")),
+        ("Reports", f"{len(t.reports_here)} here" + (f"; below it: {unknown}" if unknown else f", {len(t.reports_below)} below, {len(t.reports)} together")),
         ("Studies", str(t.studies)),
         ("Participants, where a size is printed", people),
     ])  # fmt: skip
@@ -133,14 +134,14 @@ def name(term: str) -> str:
 
 
 widgets.table(
-    ["term", "reports_here", "reports_below", "reports", "studies", "participants", "concepts", "leads_out"],
+    ["term", "reports_here", *([] if seen.flat else ["reports_below", "reports"]), "studies", "participants", "concepts", "leads_out"],
     [{**r, "leads_out": r["term"]} for r in seen.rows],
     {"term": name, "leads_out": out, "concepts": listed},
     {"term": "Class", "leads_out": "Leads out", "reports_here": "Reports here", "reports_below": "Below", "reports": "Together",
      "concepts": "Our terms mapped to it"},
     row_head="term",
 )  # fmt: skip
-st.caption("A report counts once at each class, however many ways lead there, so the columns don't add up: one report can be here and below.")  # fmt: skip
+st.caption("A report counts once at each class, however many ways lead there, so rows don't add up" + ("." if seen.flat else ", nor do here and below."))  # fmt: skip
 widgets.download(seen.rows, as_seen_by.COLUMNS, f"as-seen-by-{prefix}", "Download the classes as CSV")
 widgets.open_in_sparql("Open all of it in SPARQL", text=seen.query())
 
