@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,7 @@ def test_evidence_of_a_class_opens_as_a_query(store: Store, small: str) -> None:
             (r["via"], r["report"]) for r in answer
         }
         assert {w["at"] for w in ways if w["via"] == term} <= {"here"} == {"here"} - {w["at"] for w in ways if w["via"] != term}  # fmt: skip
+    assert "}" not in replace(seen, version="1\n} DROP ALL").query().splitlines()[1]
     assert {r["report"] for r in data.select(store, seen.query())} == {r["report"] for r in seen.brought}
 
 

@@ -65,7 +65,7 @@ class Seen:
     def query(self, term: str = "") -> str:
         """Return `by-external-term` for the mapped classes at and below one, or for all, as a query that any build answers."""
         vias = sorted({r["via"] for r in (self.evidence(term) if term else self.brought)})
-        named = f"{self.name} {self.version}".strip()
+        named = " ".join(f"{self.name} {self.version}".split())  # on one line, as it goes into a comment
         about = f"# {term} and what lies below it in {named}\n" if term else f"# all mapped classes of {named}\n"
         lines = queries.get("by-external-term").text.splitlines(keepends=True)
         text = "".join(line for line in lines if not line.startswith("#+"))
