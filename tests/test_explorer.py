@@ -604,6 +604,18 @@ def test_entity_pages_show_the_notes_they_rest_on(open_page, index, terms):
         assert re.search(r"\d+ of \d+ rows rests? on noted cells", text)
 
 
+def test_a_certificate_waits_where_the_graph_is_large(open_page, made, monkeypatch):
+    """On a large graph a certificate is worked out when it is asked for, by the address or by hand; on a small one at once."""
+    here = {"technology": "exosomes", "disease": "talus-cartilage-injury", "rows": "technology", "columns": "disease"}
+    assert "Certificate:" in on_screen(open_page("gap_map", **here))
+    monkeypatch.setitem(made.manifest["triples"], "all", 1_000_000)
+    monkeypatch.setattr(widgets, "_build", lambda: made)
+    at = open_page("gap_map", **here)
+    assert "Certificate:" not in on_screen(at)
+    gap = at.selectbox(key="choice-gap").options
+    assert len(gap) > 1
+
+
 # ---- ontology and method ----------------------------------------------------------------------------------------
 
 

@@ -280,6 +280,8 @@ def test_views_of_an_answer(open_page):  # noqa: F811
 def test_completion_knows_our_terms(store):  # noqa: F811
     """Classes, properties and slugs are offered with their labels; every prefix is one that the editor can write."""
     found = {c["insert"]: c for c in workbench.completions(store)}
+    used = {workbench._compact(r["t"]) for r in data.select(store, "SELECT DISTINCT ?t { ?s ?t ?o }")}
+    assert used and used - set(found) == set()
     assert found["rkg:PlateletRichPlasma"]["label"] == "platelet-rich plasma"
     assert found["rkg:testsTechnology"]["kind"] == "property"
     assert found['"platelet-rich-plasma"']["kind"] == "slug"

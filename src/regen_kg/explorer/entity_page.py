@@ -199,7 +199,7 @@ def _directed(cell: str) -> str:
     for one in items(cell):
         direction, _, reports = one.partition(": ")
         parts.append(
-            f"<strong>{widgets.plain(data.words(direction))}</strong>: {widgets.some_report_links(reports.split(', '))}"
+            f"<strong>{widgets.plain(data.words(direction))}</strong>: {widgets.some_report_links(reports.split(', '), 6)}"
         )
     return "<br>".join(parts) or widgets.none()
 

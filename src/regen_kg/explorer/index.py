@@ -202,13 +202,9 @@ def facet_values(row: Row, facet: str) -> list[str]:
     return items(row[FACETS[facet][1]]) or [EMPTY]
 
 
-def fits(row: Row, chosen: Mapping[str, Sequence[str]], leave_out: str = "") -> bool:
+def fits(row: Row, chosen: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether a report has, in each facet with chosen values, one of them."""
-    return all(
-        any(v in wanted for v in facet_values(row, facet))
-        for facet, wanted in chosen.items()
-        if wanted and facet != leave_out
-    )
+    return all(any(v in wanted for v in facet_values(row, facet)) for facet, wanted in chosen.items() if wanted)
 
 
 def facet_counts(rows: Sequence[Row], chosen: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
@@ -220,13 +216,17 @@ def facet_counts(rows: Sequence[Row], chosen: Mapping[str, Sequence[str]]) -> di
         Facet to value to the number of reports that fit the choices in all other facets; values that occur nowhere now
         but elsewhere in the index keep their zero. Years run backwards, numbers forwards, the rest by number of reports.
     """
+    tallies: dict[str, dict[str, int]] = {facet: {} for facet in FACETS}
+    wanted = {facet: frozenset(values) for facet, values in chosen.items() if values}
+    for row in rows:
+        has = {facet: facet_values(row, facet) for facet in FACETS}
+        missed = [facet for facet, values in wanted.items() if values.isdisjoint(has[facet])]
+        for facet, values in has.items():
+            given = int(not missed or missed == [facet])  # all choices but that in the facet itself
+            for value in values:
+                tallies[facet][value] = tallies[facet].get(value, 0) + given
     out: dict[str, dict[str, int]] = {}
-    for facet in FACETS:
-        tally = {v: 0 for row in rows for v in facet_values(row, facet)}
-        for row in rows:
-            if fits(row, chosen, leave_out=facet):
-                for value in facet_values(row, facet):
-                    tally[value] += 1
+    for facet, tally in tallies.items():
         if facet == "year":
             keys = sorted(tally, reverse=True)
         elif facet == "arms":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from regen_kg.errors import QueryError
@@ -13,6 +13,7 @@ from regen_kg.explorer.data import Row
 from regen_kg.iris import BASE, ID, OWL, RDF, RDFS, RKG
 from regen_kg.store import Store
 
+START = "rkg:PlateletRichPlasma"  # from which a walk starts where the address names nothing
 STEP = 25
 MOST_DRAWN = 150
 _SPOKEN_OF = (OWL + "disjointWith", RDFS + "isDefinedBy", RDF + "type")
@@ -171,7 +172,9 @@ class Drawing:
     full: bool
 
 
-def drawing(store: Store, focus: str, opened: Mapping[str, int], only: Iterable[str] = ()) -> Drawing:
+def drawing(
+    store: Store, focus: str, opened: Mapping[str, int], only: Iterable[str] = (), links_of: Callable[[str], Sequence[Link]] | None = None
+) -> Drawing:  # fmt: skip
     """Return the focus with the neighbours of everything that is opened.
 
     Parameters
@@ -182,8 +185,11 @@ def drawing(store: Store, focus: str, opened: Mapping[str, int], only: Iterable[
         IRI to the number of its neighbours that are shown; the focus is always opened.
     only : iterable of str
         Relations to follow; all where it is empty.
+    links_of : callable, optional
+        Returns the links of a thing, where these are kept; else the store is asked.
     """
     wanted = set(only)
+    of = links_of or (lambda iri: links(store, iri))
     nodes = {focus: {"id": focus, "kind": "thing", "name": named(store, focus) or short(focus)}}
     if focus.startswith(ID + "report/"):
         nodes[focus]["name"] = focus.removeprefix(ID + "report/")
@@ -193,7 +199,7 @@ def drawing(store: Store, focus: str, opened: Mapping[str, int], only: Iterable[
     for iri, count in {focus: STEP, **opened}.items():
         if iri not in nodes:
             continue
-        found = [x for x in links(store, iri) if not wanted or x.relation in wanted]
+        found = [x for x in of(iri) if not wanted or x.relation in wanted]
         more[iri] = max(0, len(found) - count)
         for x in found[:count]:
             if x.node not in nodes and len(nodes) >= MOST_DRAWN:

@@ -25,7 +25,7 @@ def command(port: int) -> list[str]:
 def warm() -> None:
     """Read what the first pages need into the cache that all visitors share; a build that fails is told of by the page."""
     from regen_kg.errors import RegenKGError
-    from regen_kg.explorer import data, directions, evidence_map, widgets
+    from regen_kg.explorer import data, directions, evidence_map, method, neighbours, widgets
 
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(
         logging.ERROR
@@ -41,8 +41,18 @@ def warm() -> None:
         (evidence_map.read, "population"), (directions.severities,), (directions.columns,), (data.notes, ""), (data.gaps,),
     ):  # fmt: skip
         widgets.kept(ask, *more)
-    for name in ("conflicts", "directions", "directions-by-outcome", "safety-reporting", "effect-sizes"):
-        widgets.rows(name)
+    for name in (
+        "conflicts",
+        "directions",
+        "directions-by-outcome",
+        "safety-reporting",
+        "effect-sizes",
+        "direction-mix",
+    ):
+        widgets.noted_lines(name, widgets.rows(name))
+    widgets.kept(neighbours.things)
+    widgets.kept(neighbours.links, neighbours.full(neighbours.START))
+    widgets.kept(method.completeness)
 
 
 def main(port: str) -> None:

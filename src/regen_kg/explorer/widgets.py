@@ -137,13 +137,28 @@ def index() -> indexes.Index:
     return kept(indexes.build_index)
 
 
+def facets() -> dict[str, dict[str, int]]:
+    """Return how many reports each value of each facet has, without any choice."""
+    return _facets(data.build_key(opened()[0]))
+
+
+@st.cache_resource(show_spinner=False)
+def _facets(key: str) -> dict[str, dict[str, int]]:
+    return indexes.facet_counts(index().reports, {})
+
+
 def vocabulary() -> vocabularies.Vocabulary:
     """Return the terms of the ontology."""
     return kept(vocabularies.build_vocabulary)
 
 
 def kept_entity(kind: str, slug: str, sub: bool) -> entities.Entity | None:
-    """Return one technology, disease or outcome measure with its evidence."""
+    """Return one technology, disease or outcome measure with its evidence, kept per build: look at it, don't change it."""
+    return _entity(data.build_key(opened()[0]), kind, slug, sub)
+
+
+@st.cache_resource(show_spinner=False, max_entries=200)
+def _entity(key: str, kind: str, slug: str, sub: bool) -> entities.Entity | None:
     return entities.entity(index(), vocabulary(), kind, slug, sub)
 
 
@@ -239,7 +254,7 @@ def report_links(cell: str) -> str:
     return ", ".join(report_link(s) for s in data.items(cell)) or none()
 
 
-def some_report_links(slugs: Sequence[str], most: int = 12) -> str:
+def some_report_links(slugs: Sequence[str], most: int = 8) -> str:
     """Return the links to the first of some reports, and say how many more there are; lists and downloads have them all."""
     more = f" and {len(slugs) - most:,} more" if len(slugs) > most else ""
     return report_links("|".join(slugs[:most])) + more
@@ -551,9 +566,24 @@ def _note(row: data.Row) -> str:
     )
 
 
+@st.cache_resource(show_spinner=False, max_entries=500)
+def _noted_lines(
+    key: str, name: str, what: tuple[int, int], values: tuple[tuple[str, str], ...], _rows: Sequence[data.Row], _store: Store
+) -> list[str]:  # fmt: skip
+    return data.noted_lines(_store, name, _rows, **dict(values))
+
+
+def noted_lines(name: str, rows: Sequence[data.Row], **values: str) -> list[str]:
+    """Return what notes do to rows of a saved question, in lines; kept per build."""
+    made, store = opened()
+    what = (len(rows), hash(tuple(tuple(r.items()) for r in rows)))  # takes a hundredth of what noting takes
+    lines: list[str] = _noted_lines(data.build_key(made), name, what, tuple(sorted(values.items())), rows, store)
+    return lines
+
+
 def noted(name: str, rows: Sequence[data.Row], **values: str) -> None:
     """Say under an answer which of its rows rest on noted cells; nothing where none does."""
-    if lines := data.noted_lines(opened()[1], name, rows, **values):
+    if lines := noted_lines(name, rows, **values):
         signed = [
             next((f"{sign} {line.strip()}" for s, sign in SEVERITY_SIGN.items() if line.startswith(f"  {s}")), line)
             for line in lines

@@ -28,7 +28,7 @@ def mine(row: dict[str, str]) -> bool:
 
 
 conflicts = [r for r in widgets.rows("conflicts") if mine(r)]
-st.header(f"{len(conflicts)} {'pair' if len(conflicts) == 1 else 'pairs'}", anchor=False)
+st.header(f"{len(conflicts):,} {'pair' if len(conflicts) == 1 else 'pairs'}", anchor=False)
 if conflicts:
     part = widgets.part(len(conflicts), 25)
     widgets.conflict_table(part.of(conflicts), part)
@@ -41,7 +41,7 @@ else:
     st.info("No two reports of this choice point in different directions.")
 
 directions = [r for r in widgets.rows("directions") if mine(r)]
-st.header(f"Directions of all reports ({len(directions)})", anchor=False)
+st.header(f"Directions of all reports ({len(directions):,})", anchor=False)
 if directions:
     part = widgets.part(len(directions), 50, "from-directions")
     widgets.table(

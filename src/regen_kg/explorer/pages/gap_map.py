@@ -34,6 +34,7 @@ names = {axis: found.values(axis) for axis in AXES}
 free = [a for a in AXES if a not in (rows, columns)]
 widgets.asked("gap")
 widgets.asked("from")
+widgets.asked("certificate")
 for axis in AXES:  # what the address says of an axis that is not in use waits there until it is
     for part in (axis, f"in_{axis}"):
         widgets.asked(part)
@@ -48,6 +49,10 @@ chosen = (widgets.from_url(rows, names[rows]), widgets.from_url(columns, names[c
 across, down = names[columns], names[rows]
 if gaps_only:
     down, across = evidence_map.only_gaps(cells, down, across)
+
+
+# A certificate probes each pattern of a query by itself: on a large graph for seconds, so there it is asked for.
+large = sum(made.manifest.get("triples", {}).values()) > 300_000
 
 
 def clicked() -> None:
@@ -154,7 +159,7 @@ if row and column_:
         if gaps:
             widgets.table(["type", "reason", "nearest"], gaps, {"type": widgets.list_words, "reason": widgets.list_named, "nearest": widgets.list_named}, {"nearest": "Nearest evidence"})  # fmt: skip
             of = gaps[0]["gap"]
-            if len(gaps) > 1:
+            if len(gaps) > 1 or large:
                 names_of = {g["gap"]: f"{widgets.term(g['type'])}: {g['reason']}" for g in gaps}
                 of = widgets.choice("Show the certificate of", "gap", names_of, "none: choose one")
             if of:
@@ -163,11 +168,13 @@ if row and column_:
         else:
             st.info("No gap of a defined type was found in this cell.")
     elif not count and not {*here.values()} & {slug for slug, _ in evidence_map.SILENT.values()}:
-        with st.expander("The certificate of this gap", expanded=True), st.spinner("Probing the graph …"):
-            try:
-                certificate(widgets.kept(certify, query, 10.0))
-            except RegenKGError as err:
-                st.error(widgets.escaped(str(err)))
+        waits = {"": "not asked", "yes": "work it out (a few seconds)"}
+        if not large or widgets.switch("The certificate of this gap", "certificate", waits):
+            with st.expander("The certificate of this gap", expanded=True), st.spinner("Probing the graph …"):
+                try:
+                    certificate(widgets.kept(certify, query, 10.0))
+                except RegenKGError as err:
+                    st.error(widgets.escaped(str(err)))
 else:
     st.info("No cell is chosen. Click one, or choose a value of each axis.")
 

@@ -4,14 +4,13 @@ import streamlit as st
 
 from regen_kg.errors import QueryError
 from regen_kg.explorer import components, data, neighbours, widgets
-from regen_kg.explorer.neighbours import STEP, full, short
+from regen_kg.explorer.neighbours import START, STEP, full, short
 
 made, store = widgets.opened()
 widgets.heading(
     "Graph",
     f"Start from a report, technology, disease or outcome measure, and open its neighbours {STEP} at a time; or find the way between two things.",
 )
-START = "rkg:PlateletRichPlasma"
 things = widgets.kept(neighbours.things)
 known = {short(iri): f"{r['name']} ({r['kind']})" for iri, r in things.items()}
 
@@ -94,7 +93,7 @@ st.multiselect(
     "Only these relations", list(counts), format_func=lambda r: f"{r} ({counts[r]})", key="graph-relations", placeholder="all relations",
     on_change=lambda: st.query_params.update({"relation": st.session_state["graph-relations"]}),
 )  # fmt: skip
-drawn = neighbours.drawing(store, focus, opened, only)
+drawn = neighbours.drawing(store, focus, opened, only, lambda iri: widgets.kept(neighbours.links, iri))
 labels = {n["id"]: n["name"] for n in drawn.nodes}
 
 

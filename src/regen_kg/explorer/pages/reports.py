@@ -8,7 +8,7 @@ from regen_kg.explorer import index as indexes
 made, store = widgets.opened()
 widgets.heading("Reports", "The reports that the review names as evidence for a technology in a disease.")
 index = widgets.index()
-everywhere = indexes.facet_counts(index.reports, {})
+everywhere = widgets.facets()
 chosen = {facet: [v for v in widgets.asked(facet) if v in everywhere[facet]] for facet in indexes.FACETS}
 st.session_state["reports-text"] = (widgets.asked("text") or [""])[-1]
 text = st.text_input(
