@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from regen_kg import build
-from regen_kg.explorer import data, downloads, entities, evidence_map, method, pictures, vocabulary, widgets
+from regen_kg.explorer import data, downloads, entities, evidence_map, method, pictures, server, vocabulary, widgets
 from regen_kg.explorer import index as indexes
 from regen_kg.explorer.navigation import PAGES_DIR
 
@@ -614,6 +615,36 @@ def test_a_certificate_waits_where_the_graph_is_large(open_page, made, monkeypat
     assert "Certificate:" not in on_screen(at)
     gap = at.selectbox(key="choice-gap").options
     assert len(gap) > 1
+
+
+# ---- the start of the server ------------------------------------------------------------------------------------
+
+
+def test_the_first_visitor_waits_for_no_question(made, monkeypatch, tmp_path):
+    """What the overview needs is read while the server starts; a build that can't be opened is left for the page to tell."""
+    monkeypatch.setenv("REGEN_KG_BUILD", str(made.folder))
+    st.cache_resource.clear()
+    server.warm()
+
+    def asked(self, text: str):
+        raise AssertionError(f"asked: {text}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data.Remembering, "query", asked)
+        at = AppTest.from_file(str(PAGES_DIR / "overview.py"), default_timeout=60).run()
+        assert "no study here was appraised" in on_screen(at)
+    monkeypatch.setenv("REGEN_KG_BUILD", str(tmp_path))
+    st.cache_resource.clear()
+    server.warm()
+    at = AppTest.from_file(str(PAGES_DIR / "overview.py"), default_timeout=60).run()
+    assert "The graph cannot be opened." in on_screen(at)
+    st.cache_resource.clear()
+
+
+def test_the_server_is_started_with_settings_that_keep_to_the_machine():
+    """The command starts the server on a port; nothing is sent out and nobody else is let in."""
+    assert server.command(8501)[1:] == ["-m", "regen_kg.explorer.server", "8501"]
+    assert server.SETTINGS["server.address"] == "127.0.0.1" and server.SETTINGS["browser.gatherUsageStats"] == "false"
 
 
 # ---- ontology and method ----------------------------------------------------------------------------------------
