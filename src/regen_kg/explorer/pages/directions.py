@@ -4,7 +4,7 @@ import streamlit as st
 
 from regen_kg.explorer import charts, data, directions, widgets
 
-LINES = 40  # reports drawn at once
+LINES = 30  # reports drawn at once
 
 made, store = widgets.opened()
 widgets.heading(
