@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import json
 import multiprocessing
 import os
@@ -28,18 +27,16 @@ from typing import Any
 import pyoxigraph as ox
 import rdflib
 
-from regen_kg import analysis, build, charting, links, queries, reasoning, triples, validation
-from regen_kg.analysis.gaps import gap_quads
-from regen_kg.iris import ID, RKG, named_graph
-from regen_kg.layout import mappings_dir, ontology_dir, packaged_charted_dir
+from regen_kg import analysis, build, charting, queries, reasoning, triples, validation
+from regen_kg.iris import ID, RKG
+from regen_kg.layout import ontology_dir, packaged_charted_dir
 from regen_kg.model import Chart
-from regen_kg.store import EmbeddedStore, Kept
+from regen_kg.store import DISK, EmbeddedStore
 from regen_kg.terms import Terms, compile_ontology
 
 HERE = Path(__file__).resolve().parent
 REVIEW = "review"
-CONFLICTS_UP_TO = 2_000  # reports; the pairs grow with the square, and fill the memory at 10,000
-DISK_FROM = 1_000_000  # quads
+PEERS_UP_TO = 2_000  # reports; beyond, pyshacl and HermiT in one piece don't end
 _FORK = multiprocessing.get_context("fork")  # the child sees the loaded graph; nothing is copied or read again
 
 
@@ -186,14 +183,33 @@ def _raw(native: ox.Store, text: str) -> int:
     return rows
 
 
+def _loaded(nquads: Path) -> ox.Store:
+    store = ox.Store()
+    store.bulk_load(path=str(nquads), format=ox.RdfFormat.N_QUADS)
+    return store
+
+
+def _build(folder: Path, out: Path, limit: int) -> dict[str, Any]:
+    """Build in a process of its own, so that its peak memory is its own (see building.py); a build with its figures beside it is taken as it is."""
+    figures = out.with_name(f"{out.name}.json")
+    if figures.is_file():
+        made: dict[str, Any] = json.loads(figures.read_text("utf-8"))
+        return made
+    command = [sys.executable, str(HERE / "building.py"), str(folder), str(out)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=limit, check=True)
+    figures.write_text(done.stdout, "utf-8")
+    got: dict[str, Any] = json.loads(done.stdout)
+    return got
+
+
 def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[str, Any]:
     """Measure every step on one charted folder.
 
     Returns
     -------
     dict
-        `sizes` (counts), `memory` (KiB at peak), `triples` (see `triples_stage`), `steps` (name to own, peer, note) and
-        `queries` (name to kept, engine, raw, rdflib, columnar, rows); a time is seconds or words.
+        `sizes` (counts), `memory` (KiB at peak), `triples` (see `triples_stage`), `build` (see building.py), `steps` (name to
+        own, peer, note) and `queries` (name to kept, engine, raw, rdflib, columnar, rows); a time is seconds or words.
     """
     steps: dict[str, dict[str, Any]] = {}
     terms = Terms.load(ontology_dir())
@@ -216,93 +232,64 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
     if given.only_triples:
         return found
 
-    ontology = compile_ontology(ontology_dir())
-    hierarchy = build.hierarchy(ontology)
-    data = triples.review_quads(chart, terms)
-    own, inferred = timed(lambda: reasoning.inferred_quads(ontology, hierarchy, data))
-    facts = [*ontology, *(q.triple for q in data)]
-    hermit, _, _ = limited(lambda: reasoning.check_consistency(facts), given.limit)
-    steps["inference"] = {
-        "own": own,
-        "peer": hermit,
-        "note": "HermiT's consistency check of the same triples in one piece (its own process)",
-    }
-    facts.clear()
-    whole = sizes["reports"] <= CONFLICTS_UP_TO
-    own, computed = timed(
-        lambda: analysis.computed_quads(chart, terms) if whole else gap_quads(analysis.Evidence(chart, terms))
-    )
-    steps["gaps and conflicts" if whole else "gaps"] = {"own": own, "peer": None, "note": "no peer"}
-    mappings = links.mapping_quads(links.read_mappings(mappings_dir(), terms))
-    graph = ox.NamedNode(named_graph("ontology"))
-    quads = [
-        *data,
-        *(ox.Quad(t.subject, t.predicate, t.object, graph) for t in ontology),
-        *inferred,
-        *computed,
-        *mappings,
-    ]
-    sizes["quads"] = len(quads)
-    ready = temporary / "regen-kg.nq"
-    ready.write_text("".join(line + "\n" for line in sorted({f"{q} ." for q in quads})), "utf-8")
-    for done in (quads, data, inferred, computed):
-        done.clear()
-    found["memory"]["whole build, without SHACL"] = _resident()
+    own, findings = timed(lambda: [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)], 1)
+    steps["chart checks"] = {"own": own, "peer": plain, "note": "csv.reader over the same files, no checks"}
+    out = given.built or temporary / "built"
+    built = _build(folder, out, given.build_limit)
+    found["build"] = built
+    sizes["quads"] = built["quads"]
+    found["memory"].update(build=built["memory"], HermiT=built["hermit memory"])
+    seconds = built["seconds"]
+    made = build.open_build(out)
+    ready = made.dataset()
+    large = (out / DISK).is_dir()
 
     def bulk() -> None:
         ox.Store().bulk_load(path=str(ready), format=ox.RdfFormat.N_QUADS)
 
-    peer, _ = timed(bulk)
-    own, store = timed(lambda: EmbeddedStore.open(ready))
+    small = sizes["reports"] <= PEERS_UP_TO
+    hermit: float | str = f"not run above {PEERS_UP_TO:,} reports"
+    if small:
+        facts = [*compile_ontology(ontology_dir()), *(q.triple for q in triples.review_quads(chart, terms))]
+        hermit, _, _ = limited(lambda: reasoning.check_consistency(facts), given.limit)
+        facts.clear()
+    steps["inference"] = {
+        "own": seconds["inference"],
+        "peer": hermit,
+        "note": "HermiT's consistency check of the same triples in one piece (its own process)",
+    }
+    steps["consistency, in portions"] = {"own": built["hermit"], "peer": hermit, "note": "HermiT, in one piece"}
+    steps["gaps and conflicts"] = {"own": seconds["finding gaps and conflicts"], "peer": None, "note": "no peer"}
+    steps["SHACL in the build"] = {"own": seconds["SHACL"], "peer": None, "note": "no peer"}
+    peer, _ = timed(bulk, 1)
+    own, store = timed(lambda: EmbeddedStore(_loaded(ready)), 1)
     steps["loading"] = {"own": own, "peer": peer, "note": "Store.bulk_load of the same file"}
-    own, findings = timed(lambda: [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)])
-    steps["chart checks"] = {"own": own, "peer": plain, "note": "csv.reader over the same files, no checks"}
-    shacl, violations, found["memory"]["SHACL"] = limited(
-        lambda: validation.shacl_findings(store.native, shapes_dir),
-        given.limit,
-        lambda got: sum(f.severity == "violation" for f in got),
-    )
-    steps["SHACL"] = {"own": shacl, "peer": None, "note": "pyshacl on an rdflib graph of the same triples"}
-    if not given.pyshacl:
+    if large:
+        shown = "Store.bulk_load of the same file into memory"
+        steps["writing the store on disk"] = {"own": seconds["store on disk"], "peer": peer, "note": shown}
+        own, _ = timed(lambda: EmbeddedStore.open(ready).query("ASK { ?s ?p ?o }"), 1)
+        steps["opening the store on disk, first query"] = {"own": own, "peer": peer, "note": shown}
+    if small:
         shapes = validation.read_shapes(shapes_dir)
-        steps["SHACL"]["peer"], _, _ = limited(lambda: validation.reference_findings(store.native, shapes), given.limit)
-        steps["SHACL"]["note"] = "pyshacl on the same store"
-    sizes["violations"] = violations + sum(f.severity == "violation" for f in findings)
+        own, _, found["memory"]["SHACL"] = limited(
+            lambda: validation.set_wise_findings(store.native, shapes), given.limit
+        )
+        took, _, _ = limited(lambda: validation.reference_findings(store.native, shapes), given.limit)
+        steps["SHACL set-wise"] = {"own": own, "peer": took, "note": "pyshacl on the same store"}
+    sizes["violations"] = built["violations"] + sum(f.severity == "violation" for f in findings)
 
-    answers = temporary / "answers"
-    answers.mkdir()
+    def opened() -> EmbeddedStore:
+        """Return the graph as the build is asked: loaded before, or on disk, which each child opens for itself."""
+        return EmbeddedStore.open(ready) if large else store
 
-    def keep() -> Kept:
-        files, asked = {}, {}
-        for name, digest, rows in queries.kept_answers(store):
-            asked[name] = digest
-            (answers / f"{name}.jsonl").write_text(rows, "utf-8", newline="\n")
-            files[f"answers/{name}.jsonl"] = hashlib.sha256(rows.encode()).hexdigest()
-        return Kept(answers, files, asked)
-
-    own, asked = timed(keep, 1)
-    kept = EmbeddedStore(store.native, asked)
-    steps["keeping answers"] = {"own": own, "peer": None, "note": "no peer"}
+    kept = made.store()
     for name, query in queries.load_all().items():
-        engine, rows, _ = limited(lambda q=query: queries.run(store, q), given.query_limit, len)
-        raw, _, _ = limited(lambda q=query: _raw(store.native, q.text), given.query_limit)
+        engine, rows, _ = limited(lambda q=query: queries.run(opened(), q), given.query_limit, len)
+        raw, _, _ = limited(lambda q=query: _raw(opened().native, q.text), given.query_limit)
         own, same = timed(lambda q=query: queries.run(kept, q))
         if not isinstance(engine, str) and len(same) != rows:
             raise SystemExit(f"{name}: {len(same)} rows kept, {rows} from the engine")
         found["queries"][name] = {"kept": own, "engine": engine, "raw": raw, "rows": len(same)}
-    if sizes["quads"] >= DISK_FROM:
-        own, _ = timed(lambda: EmbeddedStore.write_disk(ready), 1)
-        steps["writing the store on disk"] = {
-            "own": own,
-            "peer": peer,
-            "note": "Store.bulk_load of the same file into memory",
-        }
-        own, _ = timed(lambda: EmbeddedStore.open(ready).query("ASK { ?s ?p ?o }"))
-        steps["opening the store on disk, first query"] = {
-            "own": own,
-            "peer": peer,
-            "note": "Store.bulk_load of the same file into memory",
-        }
     if given.peers and isinstance(
         columns := _peer(given.peers, "duck", str(folder), str(ontology_dir()), limit=3600), dict
     ):
@@ -314,17 +301,24 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
             found["queries"]["gap-matrix"]["differs"] = "other counts in DuckDB"
     if given.rdflib:
         merged = rdflib.Graph()
-        merged.parse(data="".join(sorted({f"{q.triple} .\n" for q in store.native})), format="nt")
+        lines = sorted({f"{q.triple} .\n" for q in store.native})
+        merged.parse(data="".join(lines), format="nt")
         if given.pyshacl:
             import pyshacl
 
             shapes = validation.read_shapes(shapes_dir)
-            steps["SHACL"]["peer"], _, _ = limited(
+            took, _, _ = limited(
                 lambda: pyshacl.validate(
                     merged, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True
                 ),
                 given.limit,
             )
+            own = steps["SHACL set-wise"]["peer"]
+            steps["SHACL by pyshacl"] = {
+                "own": own,
+                "peer": took,
+                "note": "pyshacl on an rdflib graph of the same triples",
+            }
         for name, query in queries.load_all().items():
             took, rows, _ = limited(lambda q=query: list(merged.query(q.text)), given.query_limit, len)
             mine = found["queries"][name]
@@ -391,8 +385,8 @@ def report(
         "# Benchmark report", "", "Written by the command below; do not edit by hand. What the figures mean: `docs/reference/benchmarks.md`.", "",
         f"- Command: `{command}`", f"- Machine: {about}", f"- Limits: {limits}", "- Times are processor seconds of a process with its threads and children, which other programs on the machine change little; limits too.", "- Ratio: the peer's time divided by ours, in the same run; above 1 we are faster.", "",
         "## Sizes and peak memory", "",
-        "| data | reports | results | cells read | quads | violations | MiB, reading and rows to N-Quads | MiB, all of a build but SHACL | MiB, process of SHACL |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| data | reports | results | cells read | quads | violations | MiB, reading and rows to N-Quads | MiB, whole build | MiB, HermiT beside it | MiB, all loaded and SHACL |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     whole = {name: one for name, one in found.items() if "failed" not in one}
     lines += [f"| {name} | {one['failed']} |  |  |  |  |  |  |  |" for name, one in found.items() if "failed" in one]
@@ -400,7 +394,7 @@ def report(
         s, m = one["sizes"], one["memory"]
         lines.append(
             f"| {name} | {s['reports']:,} | {s['results']:,} | {s['cells']:,} | {s['quads']:,} | {s.get('violations', '–')} | "
-            f"{_mib(m['rows to N-Quads'])} | {_mib(m.get('whole build, without SHACL', 0))} | {_mib(m.get('SHACL', 0))} |"
+            f"{_mib(m['rows to N-Quads'])} | {_mib(m.get('build', 0))} | {_mib(m.get('HermiT', 0))} | {_mib(m.get('SHACL', 0))} |"
         )
     lines += [
         "",
@@ -415,6 +409,18 @@ def report(
         t = one["triples"]
         ratios = " | ".join(_ratio(t.get(p), t["ours"]) for p in peers)
         lines.append(f"| {name} | {t['lines']:,} | {t['ours']:.2f} µs | {ratios} |")
+    lines += [
+        "", "## Builds", "", "Processor seconds, and MiB at the peak up to the end of each step; inference and SHACL are within *writing quads*.", "",
+        "| data | whole, with HermiT | reading the tables | gaps and conflicts | quads, inference, SHACL | of these inference | of these SHACL | HermiT beside them | files and answers |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for name, one in whole.items():
+        if made := one.get("build"):
+            of, at = made["seconds"], made["peaks"]
+            cells = [f"{of[k]:.1f} s, {_mib(at[k])}" for k in ("reading the charted tables", "finding gaps and conflicts", "writing quads")]  # fmt: skip
+            cells += [f"{of[k]:.1f} s" for k in ("inference", "SHACL")]
+            cells += [f"{made['hermit']:.1f} s", f"{of['writing files']:.1f} s, {_mib(at['writing files'])}"]
+            lines.append(f"| {name} | {made['own'] + made['hermit']:.1f} s | {' | '.join(cells)} |")
     lines += ["", "## Steps", "", "| data | step | ours | peer's | ratio | peer |", "|---|---|---:|---:|---:|---|"]
     for name, one in whole.items():
         for step, cell in one["steps"].items():
@@ -458,6 +464,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also 10,000 synthetic studies")
     parser.add_argument("--largest", action="store_true", help="also rows to N-Quads of 100,000 synthetic studies")
     parser.add_argument("--limit", type=int, default=180, help="seconds for SHACL and for HermiT, each")
+    parser.add_argument("--build-limit", type=int, default=3600, help="seconds by the clock for a build")
     parser.add_argument("--query-limit", type=int, default=20, help="seconds for a query")
     parser.add_argument("--peers", default="", metavar="PYTHON", help="an interpreter that has morph-kgc and duckdb")
     parser.add_argument(
@@ -465,6 +472,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--built", type=Path, help=argparse.SUPPRESS)
     for hidden in ("rdflib", "pyshacl", "only-triples"):
         parser.add_argument(f"--{hidden}", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -483,9 +491,11 @@ def main() -> None:
             folder = Path(temporary) / str(studies) if studies else packaged_charted_dir()
             print(f"measuring {name}", file=sys.stderr, flush=True)
             words = ["--limit", str(given.limit), "--query-limit", str(given.query_limit), "--peers", given.peers]
+            words += ["--build-limit", str(given.build_limit)]
             words += ["--rdflib"] if studies in (0, 1_000) else []
             words += ["--pyshacl"] if not studies else []
             words += ["--only-triples"] if studies > 10_000 else []
+            words += ["--built", str(given.results / f"built-{studies}")] if given.results else []
             kept = given.results / f"{studies}.json" if given.results else None
             if kept and kept.is_file():
                 found[name] = json.loads(kept.read_text("utf-8"))

@@ -7,6 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
 
+import pyoxigraph as ox
 import pytest
 
 from conftest import load_benchmark
@@ -136,9 +137,11 @@ def test_a_few_hundred_studies_read_without_violations(tmp_path: Path) -> None:
 
 def test_a_synthetic_folder_builds_and_counts_right(twenty_studies: Path) -> None:
     """Twenty studies build without violations, and the gap matrix is a count by hand of the CSV files."""
-    quads, findings, _ = build.assemble(twenty_studies)
+    lines, findings, _ = build.assemble(twenty_studies)
     assert [f.line() for f in findings if f.severity == "violation"] == []
-    rows = queries.run(EmbeddedStore.of(quads), queries.get("gap-matrix"))
+    rows = queries.run(
+        EmbeddedStore.of(ox.parse("".join(lines).encode(), format=ox.RdfFormat.N_QUADS)), queries.get("gap-matrix")
+    )
     assert len(rows) == 55
     got = {
         (r["technology"], r["disease"]): tuple(int(r[c]) for c in ("reports", "studies", "participants", "comparisons"))

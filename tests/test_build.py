@@ -25,9 +25,14 @@ from regen_kg import build, charting, queries, triples
 from regen_kg.errors import BuildError, ChartingError
 from regen_kg.iris import GRAPH
 from regen_kg.layout import ontology_dir
+from regen_kg.lines import Lines
 from regen_kg.model import Chart
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import Terms
+
+
+def lines_of(folder: Path) -> list[str]:
+    return (folder / "regen-kg.nq").read_text("utf-8").splitlines(keepends=True)
 
 
 @pytest.mark.no_cover  # many runs of what other tests reach
@@ -76,6 +81,7 @@ import os, signal, sys
 from pathlib import Path
 import pyoxigraph as ox
 from regen_kg import build
+from regen_kg.lines import Lines
 
 out = Path(sys.argv[1])
 MOMENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
@@ -83,7 +89,7 @@ MOMENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 def make(number, moment=0):  # a whole build of one statement, SIGKILLed just before its n-th touch of the disk
     quad = ox.Quad(ox.NamedNode("urn:build"), ox.NamedNode("urn:number"), ox.Literal(number), ox.NamedNode("urn:graph"))
     manifest = {"inputs": str(number), "rows": {}, "triples": {"urn:graph": 1}}
-    build.assemble = lambda source, say: ([quad], [], manifest)
+    build.assemble = lambda source, say: (Lines([f"{quad} .\\n"]), [], manifest)
     build.queries.kept_answers = lambda store: [("question", "digest", "row\\n")]
     def watch(event, _):
         nonlocal moment
@@ -148,19 +154,19 @@ def test_the_command_killed_leaves_the_last_build(tmp_path: Path, moment: str) -
     assert process.returncode == -signal.SIGKILL
     assert bytes_of(out) == before
     assert build.open_build(out).store().query("ASK { ?s ?p ?o }").boolean
-    quads = list(ox.parse(path=out / "regen-kg.nq", format=ox.RdfFormat.N_QUADS))[:1]
-    build._place(out, quads, build.read_manifest(out))
+    build._place(out, Lines(lines_of(out)[:1]), build.read_manifest(out))
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 FULL = """
 import resource, sys
 from pathlib import Path
-import pyoxigraph as ox
 from regen_kg import build, cli
+from regen_kg.lines import Lines
 out = Path(sys.argv[-1])
-quads, manifest = list(ox.parse(path=out / "regen-kg.nq", format=ox.RdfFormat.N_QUADS)), build.read_manifest(out)
-build.assemble = lambda source, say: (quads, [], manifest)
+lines = Lines((out / "regen-kg.nq").read_text("utf-8").splitlines(keepends=True))
+manifest = build.read_manifest(out)
+build.assemble = lambda source, say: (lines, [], manifest)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 sys.exit(cli.main(sys.argv[1:]))
 """
@@ -187,9 +193,8 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A full disk, a read-only one, a folder that may not be renamed: words, and the last build opens."""
     out = tmp_path / "out"
     shutil.copytree(ROOT / "graph" / "built", out)
-    quads = list(ox.parse(path=out / "regen-kg.nq", format=ox.RdfFormat.N_QUADS))[:1]
-    manifest = build.read_manifest(out)
-    monkeypatch.setattr(build, "assemble", lambda source, say: (quads, [], manifest))
+    lines, manifest = Lines(lines_of(out)[:1]), build.read_manifest(out)
+    monkeypatch.setattr(build, "assemble", lambda source, say: (lines, [], manifest))
     whole = getattr(Path, where)
 
     def refuse(path: Path, *arguments: object, **options: object) -> object:
@@ -212,7 +217,7 @@ def test_a_build_takes_no_place_that_holds_something_else(tmp_path: Path) -> Non
     (tmp_path / "built" / "thesis.docx").write_text("mine")
     for name in ("file", "built"):
         with pytest.raises(BuildError, match=rf"{name}: (is a file|holds other files)"):
-            build._place(tmp_path / name, [], {})
+            build._place(tmp_path / name, Lines(), {})
     assert (tmp_path / "built" / "thesis.docx").read_text() == "mine"
 
 

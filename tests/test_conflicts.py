@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, product
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import oracle
 from oracle import Tables
 from regen_kg import queries
-from regen_kg.analysis.conflicts import ConflictOf, find_conflicts
+from regen_kg.analysis.conflicts import ConflictOf, conflict_quads, find_conflicts
 from regen_kg.analysis.evidence import Evidence
 from test_oracle import chart_of, draw, store_of, vocabulary
 
@@ -125,6 +126,33 @@ def test_nothing_charted_explains_it() -> None:
     assert (found["rank"], found["difference"]) == ("", "nothing charted explains it")
     (row,) = queries.run(store, queries.get("conflicts"))
     assert (row["kind"], row["candidate_explanations"]) == ("direct", "nothing charted explains it")
+
+
+def test_too_many_conflicts_are_listed_in_part() -> None:
+    """Of a full cell direct conflicts between large studies stay, of a small one all; each says how many more there are."""
+    tables = plant("preparation", random.Random(3))
+    reports = [dict(r) for r in tables["reports"]]
+    for name, rows in list(tables.items()):  # a second cell: two reports on another disease
+        copies = [{**r, "report": f"x{r['report']}"} for r in rows if r["report"] in ("r0", "r1")]
+        changed = {"study": lambda r: r["report"], "placed_under": lambda _: "plantar-fasciitis", "condition": lambda _: "plantar-fasciitis"}  # fmt: skip
+        tables[name] = rows + [{k: changed[k](r) if k in changed else v for k, v in r.items()} for r in copies]
+    evidence = Evidence(chart_of(tables), vocabulary()[0])
+    whole = find_conflicts(evidence)
+    counts = Counter(c.disease for c in whole)
+    assert counts["plantar-fasciitis"] == 1 and counts[ACHILLES] >= 8 and not any(c.left_out for c in whole)
+    part = find_conflicts(evidence, 5)
+    assert [c.left_out for c in part] == [counts[ACHILLES] - 4] * 4 + [0]
+    assert [replace(c, left_out=0) for c in part] == [c for c in whole if c.key in {p.key for p in part}]
+    size = {r["report"]: int(r["sample_size"]) for r in reports}
+
+    def first(c: ConflictOf) -> tuple[object, ...]:
+        kinds = ("direct", "indirect", "uncontrolled-controlled")
+        return kinds.index(c.kind), -min(size[c.report_a], size[c.report_b]), c.report_a, c.report_b
+
+    kept = sorted((c for c in whole if c.disease == ACHILLES), key=first)[:4]
+    assert {c.key for c in kept} == {c.key for c in part[:4]}
+    said = {str(q.subject): q.object.value for q in conflict_quads(evidence, part) if q.predicate.value.endswith("#comment")}  # fmt: skip
+    assert len(said) == 4 and all(v.startswith(f"{counts[ACHILLES] - 4} more conflicts of") for v in said.values())
 
 
 KINDS = [

@@ -19,7 +19,7 @@ import pyoxigraph as ox
 
 # What only making a build needs is imported in the functions that make it: questions to a finished one must start fast.
 from regen_kg import __version__, charting, queries
-from regen_kg.errors import BuildError, ReasoningError, RegenKGError
+from regen_kg.errors import BuildError, RegenKGError
 from regen_kg.iris import BASE, DCAT, DCTERMS, ID, PREFIXES, RDF, RDFS, RKG, SCHEMA, SH, VOID, XSD, named_graph, thing
 from regen_kg.layout import (
     charted_dir,
@@ -30,6 +30,7 @@ from regen_kg.layout import (
     queries_dir,
     user_data_dir,
 )
+from regen_kg.lines import Lines
 from regen_kg.model import Finding
 from regen_kg.store import DISK, EmbeddedStore, Kept
 
@@ -45,6 +46,7 @@ _LARGE = 1_000_000  # quads; from here on a build carries a store on disk, which
 _FILES = (_NQUADS, "regen-kg.trig", "regen-kg.ttl", "regen-kg.jsonld")
 _MAKERS = (
     "tables", "charting", "triples", "reasoning", "links", "ontologies", "terms", "iris", "queries", "build",
+    "assembly", "lines",
 )  # fmt: skip
 _READERS = ("certificate", "explain", "patterns", "receipts", "notes")  # of analysis: they only read a finished build
 
@@ -100,8 +102,7 @@ class Build:
         if (self.folder / DISK).is_dir():
             return path
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = _sha256(path)
         except OSError as err:
             raise BuildError(f"{path}: cannot be read ({err.strerror}); run regen-kg build") from err
         if found != self.manifest["files"].get(_NQUADS):
@@ -239,24 +240,21 @@ def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> li
     return out
 
 
-def assemble(
-    charted: Path, say: Callable[[str], None] = _silent
-) -> tuple[list[ox.Quad], list[Finding], dict[str, Any]]:
+def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[Lines, list[Finding], dict[str, Any]]:
     """Read, turn into quads, infer and validate; write nothing.
 
     Returns
     -------
-    quads, findings, manifest
-        The quads sorted; findings with the gravest first.
+    lines, findings, manifest
+        The dataset as lines of N-Quads; findings with the gravest first.
 
     Raises
     ------
     ChartingError, TermError, ReasoningError
         With all faults of the input.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from regen_kg import analysis, links, reasoning, triples, validation
+    from regen_kg import analysis, links, reasoning, validation
+    from regen_kg.assembly import Assembly
     from regen_kg.terms import Terms, compile_ontology
 
     say("reading the term tables")
@@ -265,38 +263,28 @@ def assemble(
     chart = charting.read_chart(charted, known_words(terms))
     ontology = compile_ontology(ontology_dir())
     inferred_classes = hierarchy(ontology, say)
-    say("writing quads")
-    data = triples.review_quads(chart, terms)
-    ontology_graph = ox.NamedNode(named_graph("ontology"))
-    onto = [ox.Quad(t.subject, t.predicate, t.object, ontology_graph) for t in ontology]
-    say("inferring types")
-    inferred = reasoning.inferred_quads(ontology, inferred_classes, data)
+    lines = Lines()
     say("finding gaps and conflicts")
-    computed = analysis.computed_quads(chart, terms)
-    mappings = links.mapping_quads(links.read_mappings(mappings_dir(), terms))
-    quads = [*data, *onto, *inferred, *computed, *mappings, *_query_quads()]
-    counts = Counter(q.graph_name.value for q in quads if isinstance(q.graph_name, ox.NamedNode))
-    digest = input_digest(charted)
-    described = _dataset_quads(counts, digest, chart.digest)
-    quads += described
-    say("checking consistency with HermiT, and the shapes with SHACL")
-    with ThreadPoolExecutor(1) as pool:  # HermiT is a process of its own
-        portions = [[*ontology, *portion] for portion in reasoning.portions(data)]
-        consistent = pool.map(reasoning.check_consistency, portions)
-        store = ox.Store()
-        store.bulk_extend([*data, *onto, *inferred])
-        findings = validation.shacl_findings(store, ontology_dir() / "shapes", say)
-        try:
-            list(consistent)
-        except ReasoningError as err:  # named beside what else is wrong
-            message = f"{err}; correct one of the statements"
-            findings.append(
-                Finding("consistency", "violation", "", None, "", "", message, "ontology and charted tables")
-            )
-    findings += [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)]
-    for shape in validation.idle_shapes(store, ontology_dir() / "shapes"):
+    findings = [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)]
+
+    unlisted: dict[str, int] = {}
+
+    def not_listed(count: int, words: str) -> None:
+        unlisted["conflicts_not_listed"] = count
+        findings.append(Finding("conflicts-not-listed", "info", "", None, "", "", words, "conflicts"))
+
+    lines.add(f"{q} .\n" for q in analysis.computed_quads(chart, terms, not_listed))
+    say("writing quads, inferring types, checking consistency with HermiT, and the shapes with SHACL")
+    assembly = Assembly(ontology, inferred_classes, ontology_dir() / "shapes", say)
+    assembly.run(chart, terms, lines)
+    findings += assembly.findings
+    for shape in sorted(assembly.idle):
         message = f"{shape} found nothing to look at"
         findings.append(Finding("shape-without-focus", "info", "", None, "", "", message, RKG + shape))
+    mappings = links.mapping_quads(links.read_mappings(mappings_dir(), terms))
+    lines.add(f"{q} .\n" for q in [*mappings, *_query_quads()])
+    digest = input_digest(charted)
+    lines.add(f"{q} .\n" for q in _dataset_quads(Counter(lines.counts), digest, chart.digest))
     manifest = {
         "package": __version__,
         "charted_layout": CHARTED_LAYOUT,
@@ -305,19 +293,20 @@ def assemble(
         "ontology": reasoning.ontology_digest(ontology),
         "rows": {name: len(rows) for name, rows in sorted(chart.tables.items())},
         "notes": dict(sorted(Counter(r["decision"] for r in chart.rows("notes")).items())),
-        "triples": dict(sorted({**counts, named_graph("provenance"): len(described)}.items())),
+        "triples": dict(sorted(lines.counts.items())),
         "findings": dict(sorted(Counter(f.severity for f in findings).items())),
+        **unlisted,
     }
-    return quads, validation.sort_findings(findings), manifest
+    return lines, validation.sort_findings(findings), manifest
 
 
-def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None:
-    """Write all files of a build; the list of quads is emptied on the way, and each file is read again from the first."""
-    lines = sorted({f"{q} ." for q in quads})
-    quads.clear()
+def _write(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
+    """Write all files of a build; the lines are forgotten on the way, and each file is read again from the first."""
+    count = 0
     with (folder / _NQUADS).open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(line + "\n" for line in lines)
-    large = len(lines) >= _LARGE
+        for line in lines:
+            file.write(line)
+            count += 1
     lines.clear()
 
     def again() -> Iterator[ox.Quad]:
@@ -330,22 +319,28 @@ def _write(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None
     ox.serialize(again(), str(folder / "regen-kg.trig"), ox.RdfFormat.TRIG, prefixes=prefixes)
     ox.serialize(merged, str(folder / "regen-kg.ttl"), ox.RdfFormat.TURTLE, prefixes=prefixes)
     ox.serialize(again(), str(folder / "regen-kg.jsonld"), ox.RdfFormat.JSON_LD, prefixes=prefixes)
+    if count >= _LARGE:
+        EmbeddedStore.write_disk(folder / _NQUADS)
     # Asked of the file itself: what an order leaves open then depends on nothing but the file.
     store = EmbeddedStore.open(folder / _NQUADS)
     answers = {}
     (folder / _ANSWERS).mkdir()
     for name, digest, rows in queries.kept_answers(store):
         answers[name] = digest
-        (folder / _ANSWERS / f"{name}.jsonl").write_text(rows, "utf-8", newline="\n")
+        with (folder / _ANSWERS / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(rows)
     files = {
-        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in sorted(folder.rglob("*"))
+        p.relative_to(folder).as_posix(): _sha256(p)
+        for p in sorted([*folder.glob("*"), *folder.glob(f"{_ANSWERS}/*")])  # a store's bytes differ from run to run
         if p.is_file()
     }
-    if large:  # after the hashes: its bytes differ from run to run
-        EmbeddedStore.write_disk(folder / _NQUADS)
     text = json.dumps({**manifest, "answers": answers, "files": files}, indent=1, sort_keys=True)
     (folder / "manifest.json").write_text(text + "\n", "utf-8", newline="\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -384,7 +379,7 @@ def _swap(part: Path, folder: Path) -> None:
         shutil.rmtree(last)
 
 
-def _place(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None:
+def _place(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
     """Write a build beside its place, then put it there; what killed builds left behind goes."""
     if folder.exists() and not folder.is_dir():
         raise BuildError(f"{folder}: is a file; give an empty folder with --out")
@@ -404,7 +399,7 @@ def _place(folder: Path, quads: list[ox.Quad], manifest: dict[str, Any]) -> None
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         try:
-            _write(part, quads, manifest)
+            _write(part, lines, manifest)
             _swap(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -435,13 +430,13 @@ def make(charted: Path | None = None, out: Path | None = None, say: Callable[[st
         If the build cannot be written; the last good build is untouched.
     """
     source = charted_dir(charted)
-    quads, findings, manifest = assemble(source, say)
+    lines, findings, manifest = assemble(source, say)
     if any(f.severity == "violation" for f in findings):
         raise ValidationFailed(findings)
     folder = (out or user_data_dir() / "builds" / manifest["inputs"][:16]).resolve()
     say("writing files")
     try:
-        _place(folder, quads, manifest)
+        _place(folder, lines, manifest)
     except OSError as err:
         reason = f"{folder}: cannot be written ({err.strerror}); the last build, if any, is as it was"
         raise BuildError(f"{reason}; make room or give another folder with --out") from err

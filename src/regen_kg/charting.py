@@ -11,7 +11,7 @@ from typing import Any
 
 from regen_kg.errors import ChartingError
 from regen_kg.layout import packaged_charted_dir
-from regen_kg.model import STATUSES, Chart, Row
+from regen_kg.model import STATUSES, Cells, Chart, Row
 from regen_kg.tables import UNREAD, match_header, nearest, read_rows
 
 MAX_CELL = 5_000
@@ -133,6 +133,23 @@ def _cell(
     return None, items if separator else ()
 
 
+class _Same:
+    """What the rows of a table have in common is held once: columns, words that come back, what is missing."""
+
+    def __init__(self) -> None:
+        self._columns: dict[tuple[str, ...], dict[str, int]] = {}
+        self._words: dict[str, str] = {}
+        self._missing: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+        self._lists: dict[tuple[tuple[str, tuple[str, ...]], ...], dict[str, tuple[str, ...]]] = {}
+
+    def row(self, row: Row, missing: dict[str, str], lists: dict[str, tuple[str, ...]]) -> Row:
+        """Return a row with its status words and lists, made of what is held already as far as it can be."""
+        columns = self._columns.setdefault(tuple(row.cells), {c: i for i, c in enumerate(row.cells)})
+        cells = Cells(columns, tuple(self._words.setdefault(text, text) for text in row.cells.values()))
+        missing = self._missing.setdefault(tuple(missing.items()), missing)
+        return Row(row.table, row.number, cells, missing, self._lists.setdefault(tuple(lists.items()), lists))
+
+
 class _Table:
     """One charted file as far as it can be read; `rows` is None where it gives no rows."""
 
@@ -152,7 +169,11 @@ class _Table:
         where = match_header(self.file, header, names, faults)
         self.rows = []
         seen: dict[tuple[str, ...], int] = {}
-        for number, cells in read[1:]:
+        same = _Same()
+        read.reverse()
+        read.pop()
+        while read:  # what is a row is no longer needed as a list
+            number, cells = read.pop()
             row = Row(resource["name"], number, {c: cells[i] for c, i in where.items() if i < len(cells)}, {}, {})
             self.rows.append(row)
             if len(cells) != len(header):
@@ -165,7 +186,7 @@ class _Table:
                 )
                 self.faulty.update((number, column) for column in names)
                 continue
-            self._check(row, known, faults)
+            self._check(row, known, faults, same)
             key = tuple(row.cells.get(c, "") for c in resource["schema"]["primaryKey"])
             if key in seen and "" not in key:
                 faults.append(
@@ -174,7 +195,7 @@ class _Table:
                 )
             seen.setdefault(key, number)
 
-    def _check(self, row: Row, known: Known, faults: list[str]) -> None:
+    def _check(self, row: Row, known: Known, faults: list[str], same: _Same) -> None:
         missing: dict[str, str] = {}
         lists: dict[str, tuple[str, ...]] = {}
         for fld in self.fields:
@@ -190,7 +211,7 @@ class _Table:
             if items:
                 lists[column] = items
         assert self.rows
-        self.rows[-1] = Row(row.table, row.number, row.cells, missing, lists)
+        self.rows[-1] = same.row(row, missing, lists)
 
 
 def _references(tables: dict[str, _Table], faults: list[str]) -> None:

@@ -393,6 +393,8 @@ def _store(
     if args.endpoint:
         return RemoteStore(args.endpoint), ""
     made = _current(args)
+    if saved and "conflicts" in saved.tags and (left := made.manifest.get("conflicts_not_listed")):
+        _say(f"{left:,} more conflicts are too many to list; direct ones and larger studies come first in each cell")
     store = made.store_for(saved, values or {}) if saved else made.store()
     return store, made.manifest["files"]["regen-kg.nq"]
 

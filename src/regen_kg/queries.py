@@ -15,7 +15,7 @@ import pyoxigraph as ox
 from regen_kg.errors import QueryError
 from regen_kg.iris import OWL, RDFS, RKG, SKOS
 from regen_kg.layout import queries_dir
-from regen_kg.store import Answer, Answers, Store
+from regen_kg.store import Answer, Answers, EmbeddedStore, Store
 
 _HEADER = re.compile(r"^#\+ (\w+): (.*)$", re.M)
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.-]*")
@@ -238,13 +238,14 @@ def _kept_rows(kept: Answers, query: SavedQuery, values: Mapping[str, str]) -> l
     return rows if rows or not where[2] else None  # no row: the engine knows whether the value exists
 
 
-def kept_answers(store: Store) -> Iterator[tuple[str, str, str]]:
+def kept_answers(store: EmbeddedStore) -> Iterator[tuple[str, str, Iterable[str]]]:
     """Answer every saved question once for each value of a parameter that has a default.
 
     Yields
     ------
-    tuple of str
-        The answer's name, the hash of its query, and its rows as JSON arrays of the query's columns, one per line.
+    tuple of str, str and iterable of str
+        The answer's name, the hash of its query, and its rows as lines, each a JSON array of the query's columns; to be
+        read before the next answer is asked for.
     """
     for query in load_all().values():
         choices: list[dict[str, str]] = [{}]
@@ -255,9 +256,15 @@ def kept_answers(store: Store) -> Iterator[tuple[str, str, str]]:
         for choice in choices:
             where = _kept_as(query, choice)
             assert where is not None  # only parameters with a default are set
-            rows = run(store, query, choice)
-            lines = (json.dumps(list(row.values()), ensure_ascii=False) + "\n" for row in rows)
-            yield where[0], hashlib.sha256(where[1].encode()).hexdigest(), "".join(lines)
+            yield where[0], hashlib.sha256(where[1].encode()).hexdigest(), _lines(store, query, choice)
+
+
+def _lines(store: EmbeddedStore, query: SavedQuery, values: Mapping[str, str]) -> Iterator[str]:
+    """Yield the rows of a saved question as lines, as `run` returns them."""
+    lists = [c in query.lists for c in query.columns]
+    for cells in store.texts(query.bind(dict(values)), query.columns):
+        row = [_sorted_list(cell) if listed else cell for cell, listed in zip(cells, lists, strict=True)]
+        yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def plain_rows(answer: Answer, columns: Iterable[str]) -> list[dict[str, str]]:

@@ -108,15 +108,16 @@ def infer_hierarchy(triples: list[ox.Triple]) -> list[ox.Triple]:
 
 
 def _run(
-    jars: str, main: str, arguments: list[str], triples: Iterable[ox.Triple], seconds: int = 300
+    jars: str, main: str, arguments: list[str], *inputs: bytes, seconds: int = 300
 ) -> subprocess.CompletedProcess[str]:
     import owlready2
 
     home = Path(owlready2.__file__).parent
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "input.nt"
+        paths = [Path(folder) / f"{n}.nt" for n in range(len(inputs))]
         try:
-            path.write_bytes(ntriples(triples))
+            for path, content in zip(paths, inputs, strict=True):
+                path.write_bytes(content)
         except OSError as err:
             raise BuildError(
                 f"{folder}: the reasoner's input cannot be written ({err.strerror}); make room there, or set TMPDIR"
@@ -126,7 +127,7 @@ def _run(
             *sorted((home / jars).glob("*.jar")),
         ]  # owlready2's own classes beside the jars come first
         classpath = os.pathsep.join(str(p) for p in places)
-        command = [java(), "-Xmx1g", "-cp", classpath, main, *arguments, path.as_uri()]
+        command = [java(), "-Xmx1g", "-cp", classpath, main, *arguments, *(p.as_uri() for p in paths)]
         try:
             return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
@@ -135,36 +136,41 @@ def _run(
             ) from None
 
 
-def portions(data: Iterable[ox.Quad], size: int = 100) -> list[list[ox.Triple]]:
-    """Split charted data for the consistency check: `size` named graphs at a time, since reports share no individuals.
+def check_consistency(*inputs: bytes | Iterable[ox.Triple]) -> None:
+    """Check with HermiT (`-k`) that ontology and data together are consistent, in each of several inputs.
 
-    HermiT's time grows faster than the data; what notes and claims say of them only adds types
-    (`NotedResult`) that are disjoint with nothing else.
-    """
-    graphs: dict[str, list[ox.Triple]] = defaultdict(list)
-    for quad in data:
-        graphs[str(quad.graph_name)].append(quad.triple)
-    names = sorted(graphs)
-    return [[t for name in names[i : i + size] for t in graphs[name]] for i in range(0, len(names), size)] or [[]]
-
-
-def check_consistency(triples: list[ox.Triple]) -> None:
-    """Check with HermiT (`-k`) that ontology and data together are consistent.
+    HermiT's time grows faster than the data, and its start takes as long as a hundred reports: one process takes
+    several inputs, each of reports that share no individuals with the others.
 
     Raises
     ------
     ReasoningError
         With the axioms and statements that contradict each other.
     """
-    done = _run("hermit", "org.semanticweb.HermiT.cli.CommandLine", ["-k"], triples)
-    said = done.stdout + done.stderr
-    if done.returncode != 0 or "not satisfiable" in said.lower() or "inconsistent" in said.lower():
-        raise ReasoningError("ontology and charted data contradict each other: " + explain_inconsistency(triples, said))
+    files = [given if isinstance(given, bytes) else ntriples(given) for given in inputs]
+
+    def said(*some: bytes) -> str:
+        """Return what HermiT says of a contradiction; empty if there is none."""
+        seconds = 300 * len(some)
+        done = _run("hermit", "org.semanticweb.HermiT.cli.CommandLine", ["-k"], *some, seconds=seconds)
+        text = done.stdout + done.stderr
+        whole = text.count(" is satisfiable.") == len(some)
+        return "" if done.returncode == 0 and whole else text or "HermiT said nothing"
+
+    if not (text := said(*files)):
+        return
+    for file in files if len(files) > 1 else ():
+        if text := said(file):
+            break
+    else:
+        file = files[0]
+    raise ReasoningError("ontology and charted data contradict each other: " + explain_inconsistency(file, text))
 
 
-def explain_inconsistency(triples: Iterable[ox.Triple], fallback: str = "") -> str:
+def explain_inconsistency(triples: bytes | Iterable[ox.Triple], fallback: str = "") -> str:
     """Return Pellet's explanation of an inconsistency: the statements that cannot all hold."""
-    done = _run("pellet", "pellet.Pellet", ["explain", "--ignore-imports", "--inconsistent"], triples)
+    file = triples if isinstance(triples, bytes) else ntriples(triples)
+    done = _run("pellet", "pellet.Pellet", ["explain", "--ignore-imports", "--inconsistent"], file)
     text = done.stdout.split("Explanation(s):")[-1].strip()
     return text or fallback.strip()[-500:] or "no explanation was found"
 
@@ -178,7 +184,10 @@ def explain_membership(triples: Iterable[ox.Triple], individual: str, klass: str
         If it does not follow.
     """
     done = _run(
-        "pellet", "pellet.Pellet", ["explain", "--ignore-imports", "--instance", f"{individual},{klass}"], triples
+        "pellet",
+        "pellet.Pellet",
+        ["explain", "--ignore-imports", "--instance", f"{individual},{klass}"],
+        ntriples(triples),
     )
     if "Explanation(s):" not in done.stdout:
         raise ReasoningError(f"{individual} is not inferred to be a {klass}")
@@ -356,7 +365,7 @@ def realise(triples: list[ox.Triple]) -> set[tuple[str, str]]:
     ReasoningError
         If the input is inconsistent, or HermiT does not finish.
     """
-    done = _run("hermit", "org.semanticweb.HermiT.cli.CommandLine", ["-c", "-I"], triples, seconds=900)
+    done = _run("hermit", "org.semanticweb.HermiT.cli.CommandLine", ["-c", "-I"], ntriples(triples), seconds=900)
     if done.returncode != 0:
         raise ReasoningError("inconsistent: " + explain_inconsistency(triples, done.stderr))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -239,6 +240,7 @@ def _term(node: object) -> Term | None:
     return Term("literal", str(node))
 
 
+_PART = 200_000  # lines
 DISK = "store"  # the folder beside a large N-Quads file that holds the same quads as an indexed store
 
 
@@ -277,7 +279,9 @@ class EmbeddedStore:
     def write_disk(nquads: Path) -> None:
         """Write the store on disk beside an N-Quads file; its one writer has gone when this returns."""
         native = ox.Store(str(nquads.with_name(DISK)))
-        native.bulk_load(path=str(nquads), format=ox.RdfFormat.N_QUADS)
+        with nquads.open("rb") as file:  # in parts: all at once take 2 GB of memory for 6 million lines
+            while part := b"".join(islice(file, _PART)):
+                native.bulk_load(part, format=ox.RdfFormat.N_QUADS)
         native.optimize()
         native.flush()
 
@@ -314,6 +318,15 @@ class EmbeddedStore:
                         f"{graph} is no graph of this dataset; SELECT DISTINCT ?g {{ GRAPH ?g {{ }} }} lists them"
                     )
             yield self.native.query(text, default_graph=list(default), named_graphs=list(named))
+
+    def texts(self, text: str, columns: Sequence[str]) -> Iterator[list[str]]:
+        """Yield the rows of a SELECT one at a time, as text by column; what is unbound is empty."""
+        with self.found(text) as got:
+            assert isinstance(got, ox.QuerySolutions)
+            there = {v.value for v in got.variables}
+            for solution in got:
+                terms = (_term(solution[c]) if c in there else None for c in columns)
+                yield [term.text() if term else "" for term in terms]
 
     def query(self, text: str) -> Answer:
         """Run a query over the union of all named graphs, or over those that its FROM clauses name; see `Store.query`."""

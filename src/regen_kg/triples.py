@@ -654,8 +654,15 @@ def review_nquads(chart: Chart, terms: Terms) -> Iterator[str]:
     Yields
     ------
     str
-        The lines of one named graph, the reports first, in the order of the tables; no triple twice, no blank node.
+        The lines of one named graph, the reports first; no triple twice, no blank node.
     """
+    for _, text in report_nquads(chart, terms):
+        yield text
+    yield from shared_nquads(chart)
+
+
+def report_nquads(chart: Chart, terms: Terms) -> Iterator[tuple[str, str]]:
+    """Yield the study and the lines of each report, in the order of the table but with the reports of a study together."""
     known = _Reports(chart, terms)
     rows: dict[str, dict[str, list[Row]]] = {r["report"]: {t: [] for t in _OF_REPORT} for r in chart.rows("reports")}
     for table in _OF_REPORT:
@@ -665,7 +672,10 @@ def review_nquads(chart: Chart, terms: Terms) -> Iterator[str]:
     # one study are the only graphs that say the same of something.
     studies = Counter(r["study"] for r in chart.rows("reports"))
     written: dict[str, set[str]] = {study: set() for study, reports in studies.items() if reports > 1}
+    first: dict[str, int] = {}
     for report in chart.rows("reports"):
+        first.setdefault(report["study"], len(first))
+    for report in sorted(chart.rows("reports"), key=lambda r: first[r["study"]]):
         w, of = _Writer(named_graph("report", report["report"])), rows[report["report"]]
         _report(w, report, known)
         for row in of["populations"]:
@@ -689,9 +699,13 @@ def review_nquads(chart: Chart, terms: Terms) -> Iterator[str]:
         for row in of["bibliography"]:
             _bibliography(w, row)
         before = written.get(report["study"])
-        yield w.nquads(before or ())
+        yield report["study"], w.nquads(before or ())
         if before is not None:
             before.update(w.lines)
+
+
+def shared_nquads(chart: Chart) -> Iterator[str]:
+    """Yield the lines of the named graphs that are of no one report: notes, claims, method and places."""
     notes, claims, method = (_Writer(named_graph(n)) for n in ("notes", "claims", "method"))
     for row in chart.rows("notes"):
         if row["decision"] == "accepted":

@@ -167,11 +167,11 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
-def idle_shapes(store: ox.Store, shapes_dir: Path) -> list[str]:
-    """Return the node shapes whose target class has no member in the store; SHACL calls such a shape conforming."""
+def idle_shapes(store: ox.Store, given: Path | rdflib.Graph) -> list[str]:
+    """Return the node shapes, of a folder or as read, whose target class has no member in the store; SHACL calls such a shape conforming."""
     import rdflib
 
-    shapes = read_shapes(shapes_dir)
+    shapes = read_shapes(given) if isinstance(given, Path) else given
     sh = rdflib.Namespace(SH)
     idle = []
     for shape, target in sorted(shapes.subject_objects(sh.targetClass), key=str):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+
 import pyoxigraph as ox
 
 from regen_kg.analysis.conflicts import conflict_quads, find_conflicts
@@ -16,8 +19,10 @@ from regen_kg.terms import Terms
 __all__ = ["Evidence", "computed_quads", "find_conflicts", "find_effects", "find_gaps", "number_findings"]
 
 
-def computed_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
-    """Work out gaps, conflicts, directions of charted numbers and effect sizes, and write them down.
+def computed_quads(
+    chart: Chart, terms: Terms, not_listed: Callable[[int, str], None] = lambda _, __: None
+) -> Iterator[ox.Quad]:
+    """Work out gaps, conflicts, directions of charted numbers and effect sizes.
 
     Parameters
     ----------
@@ -25,16 +30,30 @@ def computed_quads(chart: Chart, terms: Terms) -> list[ox.Quad]:
         The charted tables.
     terms : Terms
         The controlled lists that the charted words come from.
+    not_listed : callable, optional
+        Told how many conflicts are too many to list, and in which words to say so.
 
-    Returns
-    -------
-    list of pyoxigraph.Quad
-        Sorted, all in the named graph `computed`; none if no report is charted.
+    Yields
+    ------
+    pyoxigraph.Quad
+        Each once, all in the named graph `computed`; none if no report is charted.
     """
     evidence = Evidence(chart, terms)
     if not evidence.reports:
-        return []
-    values, conflicts = Values(chart, terms), find_conflicts(evidence)
-    disputed = {(c.technology, c.disease) for c in conflicts}
-    gaps_and_conflicts = {*gap_quads(evidence, disputed), *conflict_quads(evidence, conflicts)}
-    return sorted({*gaps_and_conflicts, *direction_quads(values), *effect_quads(values)}, key=str)
+        return
+    conflicts = find_conflicts(evidence)
+    if left := {(c.technology, c.disease): c.left_out for c in conflicts if c.left_out}:
+        total = sum(left.values())
+        words = f"{total:,} conflicts in {len(left)} cells are not listed beside the {len(conflicts):,} that are"
+        not_listed(total, f"{words}; direct ones and larger studies come first")
+    yield from _each_once(gap_quads(evidence, {(c.technology, c.disease) for c in conflicts}))
+    yield from _each_once(conflict_quads(evidence, conflicts))
+    values = Values(chart, terms)
+    yield from _each_once(direction_quads(values))
+    yield from _each_once(effect_quads(values))
+
+
+def _each_once(quads: Iterable[ox.Quad]) -> Iterator[ox.Quad]:
+    """Leave out what is said of a thing a second time; all that is said of it comes in one piece."""
+    for _, said in groupby(quads, key=lambda q: q.subject):
+        yield from dict.fromkeys(said)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from heapq import nsmallest
 from itertools import combinations
 
 import pyoxigraph as ox
@@ -21,6 +24,9 @@ _KIND_CLASS = {
     "indirect": "IndirectConflict",
     "uncontrolled-controlled": "UncontrolledControlledConflict",
 }
+_KINDS = tuple(_KIND_CLASS)  # in the order in which they are kept where there are too many
+_AMOUNTS = ("time-point", "sample-size")
+MOST = 15_000  # conflicts of a build; a thousand studies in the review's 55 cells have about eleven thousand
 _UNEXPLAINED = "nothing charted explains it"
 
 
@@ -49,21 +55,12 @@ class ConflictOf:
     report_a: str
     report_b: str
     explanations: tuple[Difference, ...]
+    left_out: int = 0  # other conflicts of the cell, which are too many to list
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """Return the natural key."""
         return self.technology, self.disease, self.report_a, self.report_b
-
-
-def _kind(evidence: Evidence, technology: str, a: str, b: str) -> str:
-    ours, theirs = evidence.comparators(a, technology), evidence.comparators(b, technology)
-    if not (ours and theirs):  # where both lack one, "no difference" still implies that something was compared
-        return "uncontrolled-controlled"
-    same = ({evidence.root(c) for c in ours} & {evidence.root(c) for c in theirs}) - _UNKNOWN
-    if same and set(evidence.domains(a, technology)) & set(evidence.domains(b, technology)):
-        return "direct"
-    return "indirect"
 
 
 def _words(values: Iterable[str]) -> str:
@@ -104,39 +101,132 @@ def _profile(evidence: Evidence, report: str, technology: str, disease: str) -> 
     return out
 
 
-def _nearer(name: str, value: str, a: str, b: str) -> str:
-    """Tell whether a value is that of a or of b, for amounts by nearness; empty if neither."""
-    if name in ("time-point", "sample-size") and value:
-        x, y, z = (Decimal(v.split()[0]) for v in (value, a, b))
-        return "" if abs(x - y) == abs(x - z) else "a" if abs(x - y) < abs(x - z) else "b"
-    return "a" if value == a else "b" if value == b else ""
+class _Studies:
+    """The studies of a cell by what is charted of them: which point to benefit and which do not."""
+
+    def __init__(self, profiles: dict[str, dict[str, str]], side: dict[str, bool], study: dict[str, str]) -> None:
+        self.profiles, self.side, self.study = profiles, side, study
+        self._with: dict[tuple[str, str], dict[bool, set[str]]] = {}
+        self._ordered: dict[tuple[str, bool], list[tuple[Decimal, str]]] = {}
+        for report, benefit in side.items():
+            for name, value in profiles[report].items():
+                if name not in _AMOUNTS:
+                    self._with.setdefault((name, value), {True: set(), False: set()})[benefit].add(study[report])
+                elif value:
+                    self._ordered.setdefault((name, benefit), []).append((_amount(value), study[report]))
+        for amounts in self._ordered.values():
+            amounts.sort(key=_first)
+
+    def _near(self, name: str, value: str, other: str, benefit: bool) -> set[str]:
+        """Return the studies of one side that have a value rather than the other, for amounts by nearness."""
+        if name not in _AMOUNTS:
+            return self._with[name, value][benefit]
+        mine, theirs, amounts = _amount(value), _amount(other), self._ordered.get((name, benefit), [])
+        middle = (mine + theirs) / 2
+        if mine < theirs:
+            return {s for _, s in amounts[: bisect_left(amounts, middle, key=_first)]}
+        return {s for _, s in amounts[bisect_right(amounts, middle, key=_first) :]} if mine > theirs else set()
+
+    def ranked(self, a: str, b: str) -> list[Difference]:
+        """Return the differences of two reports; ahead are those that the other studies of the cell fit best.
+
+        Another study fits if it has the value of the report that it agrees with in direction, and contradicts if it has
+        the value of the other. Ties keep the order of the profile.
+        """
+        mine = {self.study[a], self.study[b]}
+        out = []
+        for name, x in self.profiles[a].items():
+            y = self.profiles[b][name]
+            if not (x and y) or x == y:
+                continue
+            if name == "sample-size" and max(int(x), int(y)) < 2 * min(int(x), int(y)):
+                continue
+            fit, against = (
+                self._near(name, x, y, self.side[a] == agrees) | self._near(name, y, x, self.side[b] == agrees)
+                for agrees in (True, False)
+            )
+            out.append(Difference(name, x, y, len(fit - mine), len(against - mine)))
+        return sorted(out, key=lambda d: d.contradicting - d.fitting)
 
 
-def _ranked(
-    a: str, b: str, profiles: dict[str, dict[str, str]], side: dict[str, bool], study: dict[str, str | None]
-) -> list[Difference]:
-    """Return the differences of two reports; ahead are those that the other studies of the cell fit best.
+def _amount(value: str) -> Decimal:
+    return Decimal(value.split()[0])
 
-    Another study fits if it has the value of the report that it agrees with in direction, and contradicts if it has the
-    value of the other. Ties keep the order of the profile.
+
+def _first(pair: tuple[Decimal, str]) -> Decimal:
+    return pair[0]
+
+
+class _Cell:
+    """The reports of one cell that point to benefit or away from it."""
+
+    def __init__(self, evidence: Evidence, technology: str, disease: str) -> None:
+        self.evidence, self.technology, self.disease = evidence, technology, disease
+        self.study: dict[str, str] = {}
+        self.side: dict[str, bool] = {}  # whether it points to benefit
+        for r in evidence.cell(technology, disease):
+            way = evidence.directions[r, technology]["direction"]
+            if (study := evidence.study(r)) is not None and way in BENEFIT | NO_BENEFIT:
+                self.study[r], self.side[r] = study, way in BENEFIT
+        sides = Counter(self.side.values())
+        of = Counter((self.study[r], benefit) for r, benefit in self.side.items())
+        self.total = sides[True] * sides[False] - sum(of[s, True] * of[s, False] for s in {*self.study.values()})
+
+    def _pairs(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the kind and the two reports of each conflict, in the order of the reports."""
+        of = {r: self.evidence.comparators(r, self.technology) for r in self.side}
+        roots = {r: {self.evidence.root(c) for c in of[r]} - _UNKNOWN for r in self.side}
+        domains = {r: set(self.evidence.domains(r, self.technology)) for r in self.side}
+        for a, b in combinations(self.side, 2):
+            if self.side[a] == self.side[b] or self.study[a] == self.study[b]:
+                continue
+            if not (of[a] and of[b]):  # where both lack one, "no difference" still implies that something was compared
+                yield "uncontrolled-controlled", a, b
+            else:
+                yield "direct" if roots[a] & roots[b] and domains[a] & domains[b] else "indirect", a, b
+
+    def conflicts(self, most: int) -> Iterator[ConflictOf]:
+        """Yield the conflicts, at most so many, in the order of their reports."""
+        pairs: Iterable[tuple[str, str, str]] = self._pairs()
+        if self.total > most:
+            size = {r: int(self.evidence.reports[r].value("sample_size") or 0) for r in self.side}
+            first = nsmallest(most, pairs, key=lambda p: (_KINDS.index(p[0]), -min(size[p[1]], size[p[2]]), p[1:]))
+            pairs = sorted(first, key=lambda p: p[1:])
+        profiles = {r: _profile(self.evidence, r, self.technology, self.disease) for r in self.side}
+        studies, left = _Studies(profiles, self.side, self.study), max(self.total - most, 0)
+        for kind, a, b in pairs:
+            yield ConflictOf(kind, self.technology, self.disease, a, b, tuple(studies.ranked(a, b)), left)
+
+
+def _share(totals: Iterable[int], most: int) -> int:
+    """Return how many each cell may have at most, so that all have no more than so many together.
+
+    Examples
+    --------
+    >>> _share([3, 50, 90], 24), _share([3, 5, 90], 98)
+    (10, 90)
     """
-    others = [r for r in side if study[r] not in (study[a], study[b])]
-    out = []
-    for name, x in profiles[a].items():
-        y = profiles[b][name]
-        if not (x and y) or x == y:
-            continue
-        if name == "sample-size" and max(int(x), int(y)) < 2 * min(int(x), int(y)):
-            continue
-        near = {r: _nearer(name, profiles[r][name], x, y) for r in others}
-        fits = {(study[r], side[r] == side[a if which == "a" else b]) for r, which in near.items() if which}
-        fitting = sum(fit for _, fit in fits)
-        out.append(Difference(name, x, y, fitting, len(fits) - fitting))
-    return sorted(out, key=lambda d: d.contradicting - d.fitting)
+    ordered = sorted(totals)
+    for i, total in enumerate(ordered):
+        if total > (share := most // (len(ordered) - i)):
+            return share
+        most -= total
+    return ordered[-1] if ordered else 0
 
 
-def find_conflicts(evidence: Evidence) -> list[ConflictOf]:
-    """Find all conflicts.
+def find_conflicts(evidence: Evidence, most: int = MOST) -> list[ConflictOf]:
+    """Find the conflicts: all, or where there are more than so many, the first of each cell.
+
+    Pairs grow with the square of the studies: ten thousand studies in 55 cells make a million, which no one reads. Then
+    full cells get equal shares, and in each come direct conflicts first, then indirect ones; among these the pairs whose
+    smaller study is largest. `left_out` says how many others the cell has.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The charted evidence.
+    most : int, optional
+        How many in all.
 
     Returns
     -------
@@ -145,69 +235,63 @@ def find_conflicts(evidence: Evidence) -> list[ConflictOf]:
         reports are no studies and conflict with nothing. Differences are hypotheses; none is shown to act, and the
         other studies of the cell only order them.
     """
-    out = []
-    for technology, disease in sorted(evidence.cells):
-        primary = [r for r in evidence.cell(technology, disease) if evidence.study(r) is not None]
-        study = {r: evidence.study(r) for r in primary}
-        profiles = {r: _profile(evidence, r, technology, disease) for r in primary}
-        directions = {r: evidence.directions[r, technology]["direction"] for r in primary}
-        side = {r: way in BENEFIT for r, way in directions.items() if way in BENEFIT | NO_BENEFIT}
-        for a, b in combinations(primary, 2):
-            if study[a] == study[b] or {side.get(a), side.get(b)} != {True, False}:
-                continue
-            kind = _kind(evidence, technology, a, b)
-            out.append(ConflictOf(kind, technology, disease, a, b, tuple(_ranked(a, b, profiles, side, study))))
-    return out
+    cells = [cell for key in sorted(evidence.cells) if (cell := _Cell(evidence, *key)).total]
+    share = _share((cell.total for cell in cells), most)
+    return [found for cell in cells for found in cell.conflicts(share)]
 
 
-def conflict_quads(evidence: Evidence, conflicts: Iterable[ConflictOf]) -> list[ox.Quad]:
-    """Write conflicts as nodes with their explanations, and the outcome domains that each report's direction rests on."""
+def conflict_quads(evidence: Evidence, conflicts: Iterable[ConflictOf]) -> Iterator[ox.Quad]:
+    """Yield conflicts as nodes with their explanations, and the outcome domains that each report's direction rests on."""
     graph = ox.NamedNode(named_graph("computed"))
     integer = ox.NamedNode(XSD + "integer")
-    out: list[ox.Quad] = []
 
-    def add(subject: str, predicate: str, value: ox.NamedNode | ox.Literal) -> None:
-        out.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(predicate), value, graph))
+    def add(subject: str, predicate: str, value: ox.NamedNode | ox.Literal) -> ox.Quad:
+        return ox.Quad(ox.NamedNode(subject), ox.NamedNode(predicate), value, graph)
 
-    def link(subject: str, name: str, target: str) -> None:
-        add(subject, RKG + name, ox.NamedNode(target))
+    def link(subject: str, name: str, target: str) -> ox.Quad:
+        return add(subject, RKG + name, ox.NamedNode(target))
 
     for report, technology in evidence.directions:
         for domain in evidence.domains(report, technology):
-            link(thing("report-direction", report, technology), "onDomain", thing("outcome-domain", domain))
+            yield link(thing("report-direction", report, technology), "onDomain", thing("outcome-domain", domain))
     for found in conflicts:
         me = thing("conflict", *found.key)
         for name in ("Conflict", _KIND_CLASS[found.kind]):
-            add(me, RDF + "type", ox.NamedNode(RKG + name))
+            yield add(me, RDF + "type", ox.NamedNode(RKG + name))
         words = f"{found.report_a} and {found.report_b} on {found.technology.replace('-', ' ')}"
-        add(me, RDFS + "label", ox.Literal(f"{words} in {found.disease.replace('-', ' ')}", language="en"))
-        add(me, SKOS + "notation", ox.Literal("/".join(found.key)))
-        link(me, "aboutTechnology", term_class(found.technology))
-        link(me, "aboutDisease", term_class(found.disease))
+        yield add(me, RDFS + "label", ox.Literal(f"{words} in {found.disease.replace('-', ' ')}", language="en"))
+        yield add(me, SKOS + "notation", ox.Literal("/".join(found.key)))
+        yield link(me, "aboutTechnology", term_class(found.technology))
+        yield link(me, "aboutDisease", term_class(found.disease))
         for report in (found.report_a, found.report_b):
-            link(me, "betweenReport", thing("report", report))
-            link(me, "betweenDirection", thing("report-direction", report, found.technology))
+            yield link(me, "betweenReport", thing("report", report))
+            yield link(me, "betweenDirection", thing("report-direction", report, found.technology))
         for text in [str(d) for d in found.explanations] or [_UNEXPLAINED]:
-            add(me, RKG + "candidateExplanation", ox.Literal(text))
+            yield add(me, RKG + "candidateExplanation", ox.Literal(text))
         for rank, difference in enumerate(found.explanations, 1):
             why = thing("explanation", *found.key, difference.name)
-            add(why, RDF + "type", ox.NamedNode(RKG + "CandidateExplanation"))
-            add(
+            yield add(why, RDF + "type", ox.NamedNode(RKG + "CandidateExplanation"))
+            yield add(
                 why, RDFS + "label", ox.Literal(f"{difference.name.replace('-', ' ')} as an explanation", language="en")
             )
-            link(why, "explains", me)
+            yield link(why, "explains", me)
             for name, text in (
                 ("difference", difference.name),
                 ("valueA", difference.value_a),
                 ("valueB", difference.value_b),
             ):
-                add(why, RKG + name, ox.Literal(text))
+                yield add(why, RKG + name, ox.Literal(text))
             counts = {
                 "rank": rank,
                 "studiesFitting": difference.fitting,
                 "studiesContradicting": difference.contradicting,
             }
             for name, count in counts.items():
-                add(why, RKG + name, ox.Literal(str(count), datatype=integer))
-        add(me, RKG + "foundBy", ox.Literal("conflicts"))
-    return out
+                yield add(why, RKG + name, ox.Literal(str(count), datatype=integer))
+        yield add(me, RKG + "foundBy", ox.Literal("conflicts"))
+        if found.left_out:
+            words = (
+                f"{found.left_out} more conflicts of {found.technology} in {found.disease} are not listed; direct ones and "
+                "larger studies come first"
+            )
+            yield add(me, RDFS + "comment", ox.Literal(words, language="en"))

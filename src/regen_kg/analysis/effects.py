@@ -237,12 +237,12 @@ class _Report:
         return self.effect(kind, arm, other, measure, time, (a, b), estimate=_six(g), lower=_six(low), upper=_six(high), n=sizes, reason=reason)  # fmt: skip
 
 
-def find_effects(values: Values) -> list[Effect]:
+def find_effects(values: Values) -> Iterator[Effect]:
     """Work out all effect sizes; nothing is pooled.
 
-    Returns
-    -------
-    list of Effect
+    Yields
+    ------
+    Effect
         For every change within an arm and every comparison between two arms on a measure at a time: changes, differences
         of changes, printed mean differences and standardised mean differences, or one row with the reason why not.
         Raw values, arm less comparator, in the unit and polarity of the measure. SDs are taken only where SD or SE is
@@ -253,11 +253,10 @@ def find_effects(values: Values) -> list[Effect]:
         if note["severity"] == "grave" and note["decision"] == "accepted":
             for key in note.items("results"):
                 graves[key].append(note["note"])
-    out = []
     for report in list(values.results):
         one = _Report(values, report, graves)
-        out += [*one.changes(), *one.comparisons()]
-    return out
+        yield from one.changes()
+        yield from one.comparisons()
 
 
 def effect_quads(values: Values) -> Iterator[ox.Quad]:

@@ -348,40 +348,38 @@ def scope(evidence: Evidence) -> str:
     return f"{where}; {len(evidence.reports)} reports named{of}; placed by population"
 
 
-def gap_quads(evidence: Evidence, disputed: Container[tuple[str, str]]) -> list[ox.Quad]:
-    """Write all gaps as nodes; `disputed` holds the cells (technology, disease) in which reports conflict."""
+def gap_quads(evidence: Evidence, disputed: Container[tuple[str, str]]) -> Iterator[ox.Quad]:
+    """Yield all gaps as nodes; `disputed` holds the cells (technology, disease) in which reports conflict."""
     graph = ox.NamedNode(named_graph("computed"))
-    out: list[ox.Quad] = []
     reach = ox.Literal(scope(evidence))
     integer = ox.NamedNode(XSD + "integer")
     for order, gap in enumerate(find_gaps(evidence), 1):
         me = ox.NamedNode(thing("gap", *gap.key))
 
-        def add(predicate: str, value: ox.NamedNode | ox.Literal, me: ox.NamedNode = me) -> None:
-            out.append(ox.Quad(me, ox.NamedNode(predicate), value, graph))
+        def add(predicate: str, value: ox.NamedNode | ox.Literal, me: ox.NamedNode = me) -> ox.Quad:
+            return ox.Quad(me, ox.NamedNode(predicate), value, graph)
 
-        add(RDF + "type", ox.NamedNode(RKG + "EvidenceGap"))
-        add(RDF + "type", ox.NamedNode(RKG + class_name(gap.type) + "Gap"))
-        add(RDFS + "label", ox.Literal(" ".join(k.replace("-", " ") for k in gap.key), language="en"))
-        add(SKOS + "notation", ox.Literal("/".join(gap.key)))
+        yield add(RDF + "type", ox.NamedNode(RKG + "EvidenceGap"))
+        yield add(RDF + "type", ox.NamedNode(RKG + class_name(gap.type) + "Gap"))
+        yield add(RDFS + "label", ox.Literal(" ".join(k.replace("-", " ") for k in gap.key), language="en"))
+        yield add(SKOS + "notation", ox.Literal("/".join(gap.key)))
         if gap.technology:
-            add(RKG + "aboutTechnology", ox.NamedNode(term_class(gap.technology)))
+            yield add(RKG + "aboutTechnology", ox.NamedNode(term_class(gap.technology)))
         if gap.disease:
-            add(RKG + "aboutDisease", ox.NamedNode(term_class(gap.disease)))
+            yield add(RKG + "aboutDisease", ox.NamedNode(term_class(gap.disease)))
         if gap.type == "comparator-missing":
-            add(RKG + "comparatorIntervention", ox.NamedNode(term_class(gap.about)))
+            yield add(RKG + "comparatorIntervention", ox.NamedNode(term_class(gap.about)))
         elif gap.about:
-            add(RKG + "ofOutcomeMeasure", ox.NamedNode(thing("outcome-measure", gap.about)))
-        add(RKG + "gapReason", ox.Literal(gap.reason))
+            yield add(RKG + "ofOutcomeMeasure", ox.NamedNode(thing("outcome-measure", gap.about)))
+        yield add(RKG + "gapReason", ox.Literal(gap.reason))
         if gap.type in GUIDELINE_REASONS:
-            add(RKG + "guidelineReason", ox.Literal(GUIDELINE_REASONS[gap.type]))
+            yield add(RKG + "guidelineReason", ox.Literal(GUIDELINE_REASONS[gap.type]))
         if (gap.technology, gap.disease) in disputed:
-            add(RKG + "guidelineReason", ox.Literal(_NOT_ALIKE))
-        add(RKG + "gapOrder", ox.Literal(str(order), datatype=integer))
-        add(RKG + "gapScope", reach)
-        add(RKG + "foundBy", ox.Literal(gap.probe))
+            yield add(RKG + "guidelineReason", ox.Literal(_NOT_ALIKE))
+        yield add(RKG + "gapOrder", ox.Literal(str(order), datatype=integer))
+        yield add(RKG + "gapScope", reach)
+        yield add(RKG + "foundBy", ox.Literal(gap.probe))
         if gap.nearest:
-            add(RKG + "nearestText", ox.Literal(gap.nearest))
+            yield add(RKG + "nearestText", ox.Literal(gap.nearest))
         for report in gap.reports:
-            add(RKG + "nearestReport", ox.NamedNode(thing("report", report)))
-    return out
+            yield add(RKG + "nearestReport", ox.NamedNode(thing("report", report)))
