@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -109,10 +110,25 @@ def test_a_contradiction_is_named(ontology: list[ox.Triple], review: EmbeddedSto
     )
     wrong = ox.Triple(component, TYPE, ox.NamedNode(RKG + "HyaluronicAcid"))
     with pytest.raises(ReasoningError) as caught:
-        reasoning.check_consistency([*ontology, *data, wrong])
+        reasoning.check_consistency([*ontology, *data, wrong], [*ontology, *data])  # one of two inputs of one process
     said = str(caught.value)
     for name in (component.value.rsplit("/", 1)[-1], "PlateletRichPlasma", "HyaluronicAcid", "disjointWith"):
         assert name.lower().replace("-", "") in said.lower().replace("-", ""), said
+
+
+def test_a_reasoner_that_is_ended_finds_no_contradiction(
+    ontology: list[ox.Triple], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended from outside or out of memory, HermiT has said nothing of the data, and nothing is made of that."""
+    for code, stderr, words in (
+        (-24, "", "ended by signal 24"),
+        (1, "java.lang.OutOfMemoryError: heap", "out of memory"),
+    ):
+        done = subprocess.CompletedProcess([], code, "", stderr)
+        monkeypatch.setattr(subprocess, "run", lambda *_, done=done, **__: done)
+        with pytest.raises(ReasoningError, match=words) as caught:
+            reasoning.check_consistency(ontology)
+        assert "contradict" not in str(caught.value)
 
 
 def test_a_full_disk_is_said(ontology: list[ox.Triple], monkeypatch: pytest.MonkeyPatch) -> None:

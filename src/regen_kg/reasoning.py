@@ -129,11 +129,15 @@ def _run(
         classpath = os.pathsep.join(str(p) for p in places)
         command = [java(), "-Xmx1g", "-cp", classpath, main, *arguments, *(p.as_uri() for p in paths)]
         try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
             raise ReasoningError(
                 f"the reasoner ({main}) did not finish within {seconds} seconds; nothing was built"
             ) from None
+    if done.returncode < 0 or "OutOfMemoryError" in done.stderr:  # that is no contradiction
+        why = "ran out of memory" if done.returncode >= 0 else f"was ended by signal {-done.returncode}"
+        raise ReasoningError(f"the reasoner ({main}) {why}; nothing was built")
+    return done
 
 
 def check_consistency(*inputs: bytes | Iterable[ox.Triple]) -> None:
