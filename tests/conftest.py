@@ -38,6 +38,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def _main_stays() -> Iterator[None]:
+    """A page under test takes the place of __main__; processes that a later test starts would run that page."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture(scope="session")
 def review() -> EmbeddedStore:
     """The shipped build, opened."""

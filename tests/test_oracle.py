@@ -21,7 +21,7 @@ from regen_kg import charting, queries
 from regen_kg.analysis import conflicts
 from regen_kg.analysis.conflicts import conflict_quads
 from regen_kg.analysis.evidence import Evidence
-from regen_kg.iris import RDFS, RKG, SKOS
+from regen_kg.iris import OWL, RDF, RDFS, RKG, SKOS
 from regen_kg.model import STATUSES, Chart, Row
 from regen_kg.store import EmbeddedStore
 from regen_kg.terms import Terms, compile_ontology
@@ -145,9 +145,15 @@ def vocabulary() -> tuple[Terms, tuple[ox.Quad, ...]]:
     """Return the terms, and what the queries ask of the ontology with what follows from it."""
     graph = ox.NamedNode("urn:ontology")
     asked = {SKOS + "notation", RDFS + "label", RDFS + "subClassOf", RKG + "listedAs", RKG + "hasDomain"}
+    of_class = (ox.NamedNode(RDF + "type"), ox.NamedNode(OWL + "Class"))
     inferred = ox.parse(path=str(ROOT / "ontology" / "inferred.nt"), format=ox.RdfFormat.N_TRIPLES)
     triples = {*compile_ontology(ROOT / "ontology"), *(q.triple for q in inferred)}
-    triples = {t for t in triples if t.predicate.value in asked and not isinstance(t.object, ox.BlankNode)}
+    triples = {
+        t
+        for t in triples
+        if (t.predicate.value in asked or (t.predicate, t.object) == of_class)
+        and not any(isinstance(end, ox.BlankNode) for end in (t.subject, t.object))
+    }
     unused = {t.subject for t in triples if re.search("#(Study|NotedResult|Arm|.*Study|.*Design)$", t.object.value)}
     return Terms.load(ROOT / "ontology"), tuple(ox.Quad(*t, graph) for t in triples if t.subject not in unused)
 
