@@ -27,6 +27,7 @@ from regen_kg.store import EmbeddedStore
 
 ROOT = Path(__file__).resolve().parent.parent
 CHARTED = ROOT / "graph" / "charted"
+MAIN = sys.modules["__main__"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,10 +41,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _main_stays() -> Iterator[None]:
-    """A page under test takes the place of __main__; processes that a later test starts would run that page."""
-    main = sys.modules["__main__"]
+    """A page under test takes the place of __main__, sometimes late; processes that another test starts would run that page."""
+    sys.modules["__main__"] = MAIN
     yield
-    sys.modules["__main__"] = main
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.fixture(scope="session")
