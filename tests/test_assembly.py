@@ -23,10 +23,10 @@ ONTOLOGY = compile_ontology(ontology_dir())
 HIERARCHY = build.hierarchy(ONTOLOGY)
 
 
-def assembled(chart: Chart, most: int | None = None) -> tuple[list[str], list[Finding], set[str]]:
-    """Assemble in portions of so many reports, or in one piece."""
+def assembled(chart: Chart, most: int | None = None, processes: int = 1) -> tuple[list[str], list[Finding], set[str]]:
+    """Assemble in portions of so many reports, in so many processes, or in one piece."""
     validation.SET_WISE_FROM = 10**9 if most is None else 0
-    made = assembly.Assembly(ONTOLOGY, HIERARCHY, ontology_dir() / "shapes", lambda words: None)
+    made = assembly.Assembly(ONTOLOGY, HIERARCHY, ontology_dir() / "shapes", lambda words: None, processes)
     lines = Lines()
     made.run(chart, TERMS, lines, most or 0)
     found = list(lines)
@@ -52,6 +52,7 @@ def test_portions_of_the_review_make_the_review(inputs: list[int]) -> None:
     whole, findings, idle = assembled(chart)
     assert len(inputs) == 1
     assert assembled(chart, 16) == (whole, findings, idle)
+    assert assembled(chart, 16, processes=2) == (whole, findings, idle)
     assert sum(inputs[1:]) > 4 and max(inputs) <= assembly.TOGETHER
     assert findings == [] and sum("graph/inferred>" in line for line in whole) > 1_000
 
@@ -75,7 +76,21 @@ def test_portions_find_what_is_wrong_as_the_whole_does(
     whole, findings, _ = assembled(chart)
     assert len({f.rule for f in findings}) > 20
     assert {f.focus.split("/id/")[1].split("/")[0] for f in findings} >= {"result", "arm", "note", "claim"}
-    assert assembled(chart, 4)[:2] == (whole, findings)
+    for processes in (1, 2):
+        assert assembled(chart, 4, processes)[:2] == (whole, findings)
+
+
+def ended(_: list[str]) -> None:
+    """End the process that does it."""
+    os._exit(3)
+
+
+def test_a_process_that_ends_early_is_said(inputs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process of the pool is killed, words say what to do instead of a traceback."""
+    monkeypatch.setattr(assembly, "_done", ended)
+    chart = charting.read_chart(CHARTED, build.known_words(TERMS))
+    with pytest.raises(BuildError, match="give fewer --processes"):
+        assembled(chart, 16, processes=2)
 
 
 def test_reports_of_one_study_stay_together() -> None:

@@ -72,6 +72,7 @@ def test_help_names_exactly_the_commands(run) -> None:
         ("query", "--format", "xml"),
         ("info", "--nonsense"),
         ("explore", "--port", "many"),
+        ("build", "--processes", "0"),
         ("validate", "--format", "table"),
     ],
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import pyoxigraph as ox
 
 from regen_kg import reasoning, triples, validation
-from regen_kg.errors import ReasoningError
+from regen_kg.errors import BuildError, ReasoningError
 from regen_kg.iris import RDF, RKG, named_graph
 from regen_kg.lines import Lines
 from regen_kg.model import Chart, Finding
@@ -58,18 +61,87 @@ class _Shared:
         return "".join(self._of[one] for one in sorted(found | (near & self._of.keys())))
 
 
+@dataclass
+class _Done:
+    """What a portion, or the shared things, came to."""
+
+    lines: list[str] = field(default_factory=list)  # of what is inferred of its own things
+    others: list[ox.Quad] = field(default_factory=list)  # inferred of shared things
+    kinds: list[ox.Quad] = field(default_factory=list)  # types of what the shared things mention
+    findings: list[Finding] = field(default_factory=list)
+    idle: set[str] = field(default_factory=set)
+    left: list[str] = field(default_factory=list)  # shapes that don't run set-wise
+
+
+class _Portion:
+    """What is done with one portion of the reports, here or in a process of its own."""
+
+    def __init__(
+        self, ontology: list[ox.Triple], hierarchy: list[ox.Triple], shapes: Path, shared: Iterable[str]
+    ) -> None:
+        self.ontology, self.hierarchy = ontology, hierarchy
+        graph = ox.NamedNode(named_graph("ontology"))
+        self.of_ontology = [ox.Quad(t.subject, t.predicate, t.object, graph) for t in ontology]
+        self.shapes = validation.read_shapes(shapes)
+        self.around = _Shared(shared)
+
+    def done(self, texts: list[str]) -> _Done:
+        """Infer types and check shapes, with what the shared things say around the portion."""
+        own = _parsed("".join(texts))
+        mine = {q.subject for q in own}
+        near = _parsed(self.around.around(own))
+        inferred = reasoning.inferred_quads(self.ontology, self.hierarchy, [*own, *near])
+        of_mine = [q for q in inferred if q.subject in mine]
+        out = _Done([f"{q} .\n" for q in of_mine], [q for q in inferred if q.subject not in mine])
+        out.kinds = [q for q in (*own, *of_mine) if q.predicate == _TYPE and self.around.mentions(q.subject)]
+        self.check([*own, *near, *inferred], out, mine)
+        return out
+
+    def check(
+        self, quads: list[ox.Quad], out: _Done, mine: Collection[Subject] | None, others: Collection[Subject] = ()
+    ) -> None:
+        """Check the shapes and note what they find on the portion's own things, or on all but those of others."""
+        store = ox.Store()
+        store.bulk_extend([*quads, *self.of_ontology])
+        found, out.left = validation.set_wise_findings(store, self.shapes)
+        apart = {n.value for n in (others if mine is None else mine) if isinstance(n, ox.NamedNode)}
+        out.findings = [f for f in found if (f.focus in apart) != (mine is None)]
+        out.idle = set(validation.idle_shapes(store, self.shapes))
+
+
+_HERE: list[_Portion] = []  # in a process of a pool: what it works with
+
+
+def _start(ontology: bytes, hierarchy: bytes, shapes: Path, shared: list[str]) -> None:
+    """Set a process of the pool up; it is given bytes, since terms of the engine travel slowly."""
+    onto, above = ([q.triple for q in ox.parse(part, format=ox.RdfFormat.N_TRIPLES)] for part in (ontology, hierarchy))
+    _HERE.append(_Portion(onto, above, shapes, shared))
+
+
+def _done(texts: list[str]) -> _Done:
+    return _HERE[0].done(texts)
+
+
 class Assembly:
     """The charted data of a build on its way to lines and findings.
 
     Reports share no individuals but those of one study, which stay together, and what the shared graphs say. So types,
     contradictions and broken shapes of a report follow from its portion and the shared things around it, and those of the
     shared things from them and the types of what they mention.
+
+    `processes` portions are worked on at a time; the result is the same, since lines are sorted and findings too.
     """
 
     def __init__(
-        self, ontology: list[ox.Triple], hierarchy: list[ox.Triple], shapes: Path, say: Callable[[str], None]
+        self,
+        ontology: list[ox.Triple],
+        hierarchy: list[ox.Triple],
+        shapes: Path,
+        say: Callable[[str], None],
+        processes: int = 1,
     ) -> None:
         self.ontology, self.hierarchy, self.folder, self.say = ontology, hierarchy, shapes, say
+        self.processes = processes
         graph = ox.NamedNode(named_graph("ontology"))
         self.of_ontology = [ox.Quad(t.subject, t.predicate, t.object, graph) for t in ontology]
         self.findings: list[Finding] = []
@@ -82,7 +154,7 @@ class Assembly:
         Small charts are one portion, which pyshacl checks; `most` reports make a portion of larger ones.
         """
         lines.add(f"{q} .\n" for q in self.of_ontology)
-        with ThreadPoolExecutor(1) as pool:  # HermiT is a process of its own
+        with ThreadPoolExecutor(self.processes) as pool:  # HermiT is a process of its own
             self.pool = pool
             self.waiting: list[bytes] = []
             self.checks: list[Future[None]] = []
@@ -107,53 +179,73 @@ class Assembly:
         self.idle = set(validation.idle_shapes(store, self.folder))
 
     def _in_portions(self, chart: Chart, terms: Terms, lines: Lines, most: int) -> None:
-        self.shapes = validation.read_shapes(self.folder)
-        self.kinds: list[ox.Quad] = []  # types of what the shared things mention
-        self.others: set[ox.Quad] = set()  # inferred in a portion, but not of a thing of its own
-        shared_texts = list(triples.shared_nquads(chart))
-        shared = _Shared(shared_texts)
+        shared = list(triples.shared_nquads(chart))
+        portion = _Portion(self.ontology, self.hierarchy, self.folder, shared)
+        others: set[ox.Quad] = set()
+        kinds: list[ox.Quad] = []
         left: list[str] = []
-        for texts in _portions(triples.report_nquads(chart, terms), most):
-            for text in texts:
-                lines.add(text.splitlines(keepends=True))
-            self._check(texts)
-            own = _parsed("".join(texts))
-            mine = {q.subject for q in own}
-            near = _parsed(shared.around(own))
-            inferred = reasoning.inferred_quads(self.ontology, self.hierarchy, [*own, *near])
-            of_mine = [q for q in inferred if q.subject in mine]
-            self.others.update(q for q in inferred if q.subject not in mine)
-            lines.add(f"{q} .\n" for q in of_mine)
-            self.kinds += [q for q in (*own, *of_mine) if q.predicate == _TYPE and shared.mentions(q.subject)]
-            left = self._shapes([*own, *near, *inferred], mine)
-        self._shared(shared_texts, lines)
+        for done in self._all_done(_portions(triples.report_nquads(chart, terms), most), portion, shared, lines):
+            lines.add(done.lines)
+            others.update(done.others)
+            kinds += done.kinds
+            left = done.left
+            self._note(done)
+        self._note(self._shared(shared, lines, portion, others, kinds))
         if left:
             self._node_by_node(lines, left)
 
-    def _shared(self, texts: list[str], lines: Lines) -> None:
+    def _all_done(
+        self, portions: Iterable[list[str]], portion: _Portion, shared: list[str], lines: Lines
+    ) -> Iterator[_Done]:
+        """Work on all portions, in this process or in several; hand each to HermiT and add its lines on the way."""
+
+        def seen() -> Iterator[list[str]]:
+            for texts in portions:
+                for text in texts:
+                    lines.add(text.splitlines(keepends=True))
+                self._check(texts)
+                yield texts
+
+        if self.processes < 2:
+            yield from map(portion.done, seen())
+            return
+        given = (reasoning.ntriples(self.ontology), reasoning.ntriples(self.hierarchy), self.folder, shared)
+        ahead: deque[Future[_Done]] = deque()
+        try:
+            with ProcessPoolExecutor(self.processes, get_context("spawn"), _start, given) as pool:
+                for texts in seen():
+                    ahead.append(pool.submit(_done, texts))
+                    if len(ahead) > self.processes:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+        except BrokenProcessPool as err:
+            reason = (
+                "a process that worked on a part of the reports ended before it was done, perhaps for want of memory"
+            )
+            raise BuildError(f"{reason}; give fewer --processes") from err
+
+    def _note(self, done: _Done) -> None:
+        self.findings += done.findings
+        self.idle = self.idle & done.idle if self._checked else done.idle
+        self._checked = True
+
+    def _shared(
+        self, texts: list[str], lines: Lines, portion: _Portion, others: set[ox.Quad], kinds: list[ox.Quad]
+    ) -> _Done:
         """Do for the shared things what was done for each portion."""
         for text in texts:
             lines.add(text.splitlines(keepends=True))
         own = _parsed("".join(texts))
         self._check([part for text in texts for part in _parts(text)])
-        elsewhere = {q.subject for q in self.kinds}
+        elsewhere = {q.subject for q in kinds}
         asserted = {(q.subject, q.object) for q in own if q.predicate == _TYPE}
-        inferred = {*self.others, *reasoning.inferred_quads(self.ontology, self.hierarchy, [*own, *self.kinds])}
+        inferred = {*others, *reasoning.inferred_quads(self.ontology, self.hierarchy, [*own, *kinds])}
         inferred = {q for q in inferred if q.subject not in elsewhere and (q.subject, q.object) not in asserted}
+        out = _Done()
         lines.add(f"{q} .\n" for q in inferred)
-        self._shapes([*own, *self.kinds, *inferred], None, elsewhere)
-
-    def _shapes(self, quads: list[ox.Quad], mine: set[Subject] | None, others: set[Subject] = frozenset()) -> list[str]:  # type: ignore[assignment]
-        """Check the shapes on a portion, with the findings on things of its own; return the shapes that don't run set-wise."""
-        store = ox.Store()
-        store.bulk_extend([*quads, *self.of_ontology])
-        found, left = validation.set_wise_findings(store, self.shapes)
-        apart = {n.value for n in (others if mine is None else mine) if isinstance(n, ox.NamedNode)}
-        self.findings += [f for f in found if (f.focus in apart) != (mine is None)]
-        idle = set(validation.idle_shapes(store, self.shapes))
-        self.idle = self.idle & idle if self._checked else idle
-        self._checked = True
-        return left
+        portion.check([*own, *kinds, *inferred], out, None, elsewhere)
+        return out
 
     def _node_by_node(self, lines: Lines, left: list[str]) -> None:
         """Let pyshacl run shapes that may look at the whole, which then has to fit into memory."""
@@ -161,7 +253,7 @@ class Assembly:
         self.say(f"these shapes go node by node, which is slow and takes memory: {named}")
         store = ox.Store()
         store.bulk_load("".join(lines).encode(), format=ox.RdfFormat.N_QUADS)
-        self.findings += validation.reference_findings(store, self.shapes, only=left)
+        self.findings += validation.reference_findings(store, validation.read_shapes(self.folder), only=left)
 
     def _check(self, texts: list[str]) -> None:
         self.waiting.append(_ntriples(texts))
@@ -169,11 +261,11 @@ class Assembly:
             self._check_waiting()
 
     def _check_waiting(self) -> None:
-        """Hand what waits to HermiT; no other lot is ahead of it, so that few are held."""
+        """Hand what waits to HermiT; few lots are ahead of it, so that few are held."""
         if not self.waiting:
             return
-        if self.checks:
-            self.checks[-1].exception()
+        if len(self.checks) >= self.processes:
+            self.checks[-self.processes].exception()
         above = reasoning.ntriples(self.ontology)
         self.checks.append(self.pool.submit(reasoning.check_consistency, *(above + part for part in self.waiting)))
         self.waiting = []

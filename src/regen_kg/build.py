@@ -240,7 +240,9 @@ def _dataset_quads(counts: Counter[str], digest: str, charted_digest: str) -> li
     return out
 
 
-def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[Lines, list[Finding], dict[str, Any]]:
+def assemble(
+    charted: Path, say: Callable[[str], None] = _silent, processes: int = 1
+) -> tuple[Lines, list[Finding], dict[str, Any]]:
     """Read, turn into quads, infer and validate; write nothing.
 
     Returns
@@ -275,7 +277,7 @@ def assemble(charted: Path, say: Callable[[str], None] = _silent) -> tuple[Lines
 
     lines.add(f"{q} .\n" for q in analysis.computed_quads(chart, terms, not_listed))
     say("writing quads, inferring types, checking consistency with HermiT, and the shapes with SHACL")
-    assembly = Assembly(ontology, inferred_classes, ontology_dir() / "shapes", say)
+    assembly = Assembly(ontology, inferred_classes, ontology_dir() / "shapes", say, processes)
     assembly.run(chart, terms, lines)
     findings += assembly.findings
     for shape in sorted(assembly.idle):
@@ -405,7 +407,12 @@ def _place(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def make(charted: Path | None = None, out: Path | None = None, say: Callable[[str], None] = _silent) -> Build:
+def make(
+    charted: Path | None = None,
+    out: Path | None = None,
+    say: Callable[[str], None] = _silent,
+    processes: int = 1,
+) -> Build:
     """Build the graph of a charted folder.
 
     Parameters
@@ -416,6 +423,8 @@ def make(charted: Path | None = None, out: Path | None = None, say: Callable[[st
         Where to; else the user's data folder, under the hash of the inputs.
     say : callable, optional
         Told of each step.
+    processes : int, optional
+        How many portions of a large chart, and how many checks by HermiT, run at a time; the build is the same.
 
     Returns
     -------
@@ -430,7 +439,7 @@ def make(charted: Path | None = None, out: Path | None = None, say: Callable[[st
         If the build cannot be written; the last good build is untouched.
     """
     source = charted_dir(charted)
-    lines, findings, manifest = assemble(source, say)
+    lines, findings, manifest = assemble(source, say, processes)
     if any(f.severity == "violation" for f in findings):
         raise ValidationFailed(findings)
     folder = (out or user_data_dir() / "builds" / manifest["inputs"][:16]).resolve()

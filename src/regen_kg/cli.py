@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         help="load it into a SPARQL server too: its Graph Store or Update address, such as http://localhost:7878/store",
     )
     build.add_argument("--endpoint", metavar="URL", help="with --to: where that server answers, if --to does not tell")
+    build.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="work on N portions of a large chart at a time (default 1; each takes about 300 MB, and HermiT up to 1 GB)",
+    )
 
     validate = sub.add_parser("validate", help="check charted folders; nothing is built")
     validate.add_argument("path", nargs="*", metavar="PATH", help="charted folders (default: as for build)")
@@ -251,7 +258,9 @@ def _build(args: argparse.Namespace) -> int:
     if args.endpoint and not args.to:
         raise QueryError("--endpoint says where the server of --to answers; give --to URL as well")
     target = Target(args.to, args.endpoint) if args.to else None
-    made = build.make(_path(args.charted), _path(args.out), _say)
+    if args.processes < 1:
+        raise QueryError(f"--processes {args.processes}: give 1 or more")
+    made = build.make(_path(args.charted), _path(args.out), _say, args.processes)
     for finding in made.findings:
         _say(finding.line())
     total = sum(made.manifest["triples"].values())
