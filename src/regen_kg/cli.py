@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--endpoint", metavar="URL", help="with --to: where that server answers, if --to does not tell")
     build.add_argument(
         "--processes",
-        type=int,
+        type=_number,
         default=1,
         metavar="N",
         help="work on N portions of a large chart at a time (default 1; each takes about 300 MB, and HermiT up to 1 GB)",
@@ -252,14 +252,18 @@ def _path(text: str | None) -> Path | None:
     return Path(text) if text is not None else None
 
 
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
 def _build(args: argparse.Namespace) -> int:
     from regen_kg import build
 
     if args.endpoint and not args.to:
         raise QueryError("--endpoint says where the server of --to answers; give --to URL as well")
     target = Target(args.to, args.endpoint) if args.to else None
-    if args.processes < 1:
-        raise QueryError(f"--processes {args.processes}: give 1 or more")
     made = build.make(_path(args.charted), _path(args.out), _say, args.processes)
     for finding in made.findings:
         _say(finding.line())
