@@ -194,7 +194,7 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     out = tmp_path / "out"
     shutil.copytree(ROOT / "graph" / "built", out)
     lines, manifest = Lines(lines_of(out)[:1]), build.read_manifest(out)
-    monkeypatch.setattr(build, "assemble", lambda source, say: (lines, [], manifest))
+    monkeypatch.setattr(build, "assemble", lambda *_: (lines, [], manifest))
     whole = getattr(Path, where)
 
     def refuse(path: Path, *arguments: object, **options: object) -> object:
