@@ -89,7 +89,7 @@ MOMENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 def make(number, moment=0):  # a whole build of one statement, SIGKILLed just before its n-th touch of the disk
     quad = ox.Quad(ox.NamedNode("urn:build"), ox.NamedNode("urn:number"), ox.Literal(number), ox.NamedNode("urn:graph"))
     manifest = {"inputs": str(number), "rows": {}, "triples": {"urn:graph": 1}}
-    build.assemble = lambda source, say: (Lines([f"{quad} .\\n"]), [], manifest)
+    build.assemble = lambda *_: (Lines([f"{quad} .\\n"]), [], manifest)
     build.queries.kept_answers = lambda store: [("question", "digest", "row\\n")]
     def watch(event, _):
         nonlocal moment
@@ -166,7 +166,7 @@ from regen_kg.lines import Lines
 out = Path(sys.argv[-1])
 lines = Lines((out / "regen-kg.nq").read_text("utf-8").splitlines(keepends=True))
 manifest = build.read_manifest(out)
-build.assemble = lambda source, say: (lines, [], manifest)
+build.assemble = lambda *_: (lines, [], manifest)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 sys.exit(cli.main(sys.argv[1:]))
 """
