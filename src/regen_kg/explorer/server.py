@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -55,11 +56,18 @@ def warm() -> None:
     widgets.kept(method.completeness)
 
 
+def _warm_for_good() -> None:
+    """Warm up, then leave what is kept out of the collection of garbage, which Streamlit runs after each click."""
+    warm()
+    gc.collect()
+    gc.freeze()
+
+
 def main(port: str) -> None:
     """Serve until stopped."""
     from streamlit.web import cli
 
-    threading.Thread(target=warm, name="warm", daemon=True).start()
+    threading.Thread(target=_warm_for_good, name="warm", daemon=True).start()
     flags = [part for name, value in {**SETTINGS, "server.port": port}.items() for part in (f"--{name}", value)]
     cli.main(["run", str(layout.app_path()), *flags])
 
