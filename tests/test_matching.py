@@ -525,21 +525,15 @@ class _Server(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "ftp://127.0.0.1/mondo.obo")
             self.end_headers()
             return
-        if self.path == "/drip.obo":  # a byte at a time, each of which would begin a socket's time limit anew
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
+        if self.path in ("/drip.obo", "/drip-head.obo"):
+            if self.path == "/drip.obo":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
             with contextlib.suppress(ConnectionError):
-                for _ in range(200):
+                for _ in range(200):  # a byte at a time, each of which would begin a socket's time limit anew
                     self.stop.wait(0.02)
-                    self.wfile.write(b"!")
-            self.close_connection = True
-            return
-        if self.path == "/drip-head.obo":
-            with contextlib.suppress(ConnectionError):
-                for _ in range(200):
-                    self.stop.wait(0.02)
-                    self.wfile.write(b"H")
+                    self.wfile.write(b"!" if self.path == "/drip.obo" else b"H")
             self.close_connection = True
             return
         if self.path == "/chunks.obo":

@@ -30,6 +30,11 @@ def _parsed(text: str) -> list[ox.Quad]:
     return list(ox.parse(text.encode(), format=ox.RdfFormat.N_QUADS, lenient=True))
 
 
+def _in_its_graph(ontology: Iterable[ox.Triple]) -> list[ox.Quad]:
+    graph = ox.NamedNode(named_graph("ontology"))
+    return [ox.Quad(t.subject, t.predicate, t.object, graph) for t in ontology]
+
+
 def _ntriples(texts: Iterable[str]) -> bytes:
     """Return N-Quads, each text of one named graph, as N-Triples."""
     return "".join(text.replace(text[text.rindex(" <") :], " .\n") for text in texts if text).encode()
@@ -80,8 +85,7 @@ class _Portion:
         self, ontology: list[ox.Triple], hierarchy: list[ox.Triple], shapes: Path, shared: Iterable[str]
     ) -> None:
         self.ontology, self.hierarchy = ontology, hierarchy
-        graph = ox.NamedNode(named_graph("ontology"))
-        self.of_ontology = [ox.Quad(t.subject, t.predicate, t.object, graph) for t in ontology]
+        self.of_ontology = _in_its_graph(ontology)
         self.shapes = validation.read_shapes(shapes)
         self.around = _Shared(shared)
 
@@ -142,8 +146,7 @@ class Assembly:
     ) -> None:
         self.ontology, self.hierarchy, self.folder, self.say = ontology, hierarchy, shapes, say
         self.processes = processes
-        graph = ox.NamedNode(named_graph("ontology"))
-        self.of_ontology = [ox.Quad(t.subject, t.predicate, t.object, graph) for t in ontology]
+        self.of_ontology = _in_its_graph(ontology)
         self.findings: list[Finding] = []
         self.idle: set[str] = set()
         self._checked = False

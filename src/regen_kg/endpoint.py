@@ -189,6 +189,9 @@ class _Gate:
             self.metrics.requests[route.path if isinstance(route, Route) else "other", status] += 1
 
 
+_NOTED = 1_000  # answers whose notes are remembered
+
+
 class _NotAnsweredError(Exception):
     """A worker's reply that is no answer, on its way to the client."""
 
@@ -229,6 +232,9 @@ class _Service:
         self.free: list[Worker] = []
         self.slots = asyncio.Semaphore(limits.workers)
         self.known: dict[str, list[str]] | None = None
+        self.noted: dict[
+            tuple[str, str], str
+        ] = {}  # what notes do to answers, which stays as it is while the build does
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -403,7 +409,8 @@ class _Service:
             if name in values:
                 raise HTTPException(400, f"parameter {name} is given twice")
             values[name] = value
-        headers, short = self._fresh(request, saved.text, form, repr(sorted(values.items())))
+        given = repr(sorted(values.items()))
+        headers, short = self._fresh(request, saved.text, form, given)
         if short:
             return short
         store = _WorkerStore(self._ask, self.kept)
@@ -413,12 +420,17 @@ class _Service:
             raise HTTPException(400, str(err)) from err
         if store.truncated:
             headers["X-Truncated"] = "true"
-        try:
-            said = await run_in_threadpool(lambda: noted(store, saved, rows, values).lines())
-        except (QueryError, _NotAnsweredError):
-            said = ["which rows rest on noted cells was not found out"]
+        if (said := self.noted.get((saved.name, given))) is None:
+            try:
+                lines = await run_in_threadpool(lambda: noted(store, saved, rows, values).lines())
+            except (QueryError, _NotAnsweredError):
+                said = "which rows rest on noted cells was not found out"
+            else:
+                said = "; ".join(" ".join(line.split()) for line in lines)
+                if len(self.noted) < _NOTED:
+                    self.noted[saved.name, given] = said
         if said:
-            headers["X-Noted"] = "; ".join(" ".join(line.split()) for line in said)
+            headers["X-Noted"] = said
         if form == "json":
             return JSONResponse(rows, headers=headers)
         text = csv_text(saved.columns, rows) if form == "csv" else queries.result_set(saved.columns, rows)

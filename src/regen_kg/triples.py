@@ -417,13 +417,12 @@ def _result(w: _Writer, row: Row, known: _Reports) -> None:
     numbers = [known.n[report, arm] for arm in dict.fromkeys(arms)]
     size = known.size.get(report)
     whole = len(numbers) == len(known.arms[report])  # a result on all arms speaks of the whole sample
+    total = sum(n for n in numbers if n is not None) if numbers and None not in numbers else None
     if (n := row.value("n_analysed")) is not None:
         w.integer(me, "nInvolved", n)
-    elif numbers and None not in numbers:
-        total = sum(n for n in numbers if n is not None)
-        # Arms that exceed the sample size are the source's error, not a number.
-        w.integer(me, "nInvolved", total if size is None or total <= size else size if whole else None)
-    elif whole:
+    elif total is not None and (size is None or total <= size):
+        w.integer(me, "nInvolved", total)
+    elif whole:  # where arms exceed the sample size, too: their sum is the source's error, not a number
         w.integer(me, "nInvolved", size)
     technologies = {t for arm in row.items("arms") for t in known.tested[report, arm]}
     for technology in sorted(technologies if row.items("arms") else known.technologies[report]):

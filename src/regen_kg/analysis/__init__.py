@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pyoxigraph as ox
 
-from regen_kg.analysis.conflicts import conflict_quads, find_conflicts
+from regen_kg.analysis.conflicts import FIRST, conflict_quads, find_conflicts
 from regen_kg.analysis.effects import effect_quads, find_effects
 from regen_kg.analysis.evidence import Evidence
 from regen_kg.analysis.gaps import find_gaps, gap_quads
@@ -45,7 +45,7 @@ def computed_quads(
     if left := {(c.technology, c.disease): c.left_out for c in conflicts if c.left_out}:
         total = sum(left.values())
         words = f"{total:,} conflicts in {len(left)} cells are not listed beside the {len(conflicts):,} that are"
-        not_listed(total, f"{words}; direct ones and larger studies come first")
+        not_listed(total, f"{words}; {FIRST}")
     yield from _each_once(gap_quads(evidence, {(c.technology, c.disease) for c in conflicts}))
     yield from _each_once(conflict_quads(evidence, conflicts))
     values = Values(chart, terms)

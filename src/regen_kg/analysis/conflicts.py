@@ -27,6 +27,7 @@ _KIND_CLASS = {
 _KINDS = tuple(_KIND_CLASS)  # in the order in which they are kept where there are too many
 _AMOUNTS = ("time-point", "sample-size")
 MOST = 15_000  # conflicts of a build; a thousand studies in the review's 55 cells have about eleven thousand
+FIRST = "direct ones and larger studies come first"  # of those that are listed where there are too many
 _UNEXPLAINED = "nothing charted explains it"
 
 
@@ -290,8 +291,5 @@ def conflict_quads(evidence: Evidence, conflicts: Iterable[ConflictOf]) -> Itera
                 yield add(why, RKG + name, ox.Literal(str(count), datatype=integer))
         yield add(me, RKG + "foundBy", ox.Literal("conflicts"))
         if found.left_out:
-            words = (
-                f"{found.left_out} more conflicts of {found.technology} in {found.disease} are not listed; direct ones and "
-                "larger studies come first"
-            )
+            words = f"{found.left_out} more conflicts of {found.technology} in {found.disease} are not listed; {FIRST}"
             yield add(me, RDFS + "comment", ox.Literal(words, language="en"))

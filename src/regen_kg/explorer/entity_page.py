@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 import streamlit as st
@@ -11,7 +10,7 @@ from regen_kg.explorer import data, downloads, entities, method, pictures, widge
 from regen_kg.explorer.data import Row, items
 from regen_kg.explorer.entities import Entity
 from regen_kg.explorer.index import NO_NOTE
-from regen_kg.explorer.vocabulary import Vocabulary, outside_address
+from regen_kg.explorer.vocabulary import Vocabulary
 
 _TITLE = {"technology": "Technology", "disease": "Disease", "outcome": "Outcome measure"}
 _TRUTH = {"true": "yes", "false": "no"}
@@ -365,12 +364,6 @@ def _mappings(e: Entity, vocabulary: Vocabulary) -> None:
 def mapping_tables(rows: list[Row], near: list[Row]) -> None:
     """Draw a term's mappings, and apart from them its near misses; the links lead out only when they are followed."""
 
-    def out(curie: str) -> str:
-        address = html.escape(outside_address(curie), quote=True)
-        return (
-            f'<a class="rkg-out" href="{address}" rel="noopener noreferrer" target="_blank">{widgets.plain(curie)}</a>'
-        )
-
     def why(justification: str) -> str:
         return widgets.plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", justification.removeprefix("semapv:")).lower())
 
@@ -380,11 +373,15 @@ def mapping_tables(rows: list[Row], near: list[Row]) -> None:
         widgets.table(
             columns,
             rows,
-            {"object": out, "justification": why, "comment": lambda c: widgets.plain(c) or widgets.none("none given")},
+            {
+                "object": widgets.out_link,
+                "justification": why,
+                "comment": lambda c: widgets.plain(c) or widgets.none("none given"),
+            },
             titles,
         )
     else:
         st.write("No mapping is recorded.")
     if near:
         st.write("Near misses: terms that look alike and are not meant.")
-        widgets.table(["predicate", "object", "object_label", "comment"], near, {"object": out}, {**titles, "predicate": "Not"})  # fmt: skip
+        widgets.table(["predicate", "object", "object_label", "comment"], near, {"object": widgets.out_link}, {**titles, "predicate": "Not"})  # fmt: skip

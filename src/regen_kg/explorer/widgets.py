@@ -249,6 +249,12 @@ def report_link(slug: str) -> str:
     return f'<span class="rkg-report">{link("report", slug, id=slug)}</span>'
 
 
+def out_link(curie: str) -> str:
+    """Return the link to a term of another ontology at the Bioregistry, which leads on; it leads out only when followed."""
+    where = html.escape(vocabularies.outside_address(curie), quote=True)
+    return f'<a class="rkg-out" href="{where}" rel="noopener noreferrer" target="_blank">{plain(curie)}</a>'
+
+
 def report_links(cell: str) -> str:
     """Return the links to all reports of a list cell."""
     return ", ".join(report_link(s) for s in data.items(cell)) or none()

@@ -1,11 +1,8 @@
 """The evidence as Mondo, NCIT, MeSH or another ontology sees it: its classes with the reports under each, and what it leaves out."""
 
-import html
-
 import streamlit as st
 
 from regen_kg.explorer import as_seen_by, data, widgets
-from regen_kg.explorer.vocabulary import outside_address
 
 made, store = widgets.opened()
 widgets.heading(
@@ -29,12 +26,6 @@ chosen = given if given in terms else ""
 def here(term: str, label: str = "") -> str:
     """Return the link to a class on this page."""
     return widgets.link("as_seen_by", label or terms[term].label or term, **{"as": prefix, "term": term})
-
-
-def out(curie: str) -> str:
-    """Return the link to a class at the Bioregistry, which leads on to its ontology."""
-    where = html.escape(outside_address(curie), quote=True)
-    return f'<a class="rkg-out" href="{where}" rel="noopener noreferrer" target="_blank">{widgets.plain(curie)}</a>'
 
 
 def ours(concept: str) -> str:
@@ -85,7 +76,7 @@ if chosen:
     unknown = "not known without the hierarchy" if seen.flat else ""
     people = widgets.none() if t.participants is None else f"{t.participants:,}"
     widgets.definitions([
-        ("Class (leads out)", out(chosen)),
+        ("Class (leads out)", widgets.out_link(chosen)),
         ("Right above it", ", ".join(here(p) for p in t.parents) or widgets.none(unknown or "nothing")),
         ("Right below it, with reports", ", ".join(here(c) for c in t.children) or widgets.none(unknown or "nothing")),
         ("Reports", f"{len(t.reports_here)} here" + (f"; below it: {unknown}" if unknown else f", {len(t.reports_below)} below, {len(t.reports)} together")),
@@ -109,7 +100,7 @@ if chosen:
     rows = seen.evidence(chosen)
     widgets.table(
         ["at", "via", "concept", "predicate", "reports"], seen.ways(chosen),
-        {"via": lambda v: f"{here(v)} {out(v)}", "concept": ours, "reports": lambda c: f"{len(data.items(c))}: {widgets.report_links(c)}"},
+        {"via": lambda v: f"{here(v)} {widgets.out_link(v)}", "concept": ours, "reports": lambda c: f"{len(data.items(c))}: {widgets.report_links(c)}"},
         {"at": "Where", "via": "Mapped class", "concept": "Our term", "predicate": "By"},
     )  # fmt: skip
     widgets.download(rows, ["report", "at", "via", "concept", "predicate"], f"as-seen-by-{chosen.replace(':', '-')}", "Download the evidence as CSV")  # fmt: skip
@@ -136,7 +127,7 @@ def name(term: str) -> str:
 widgets.table(
     ["term", "reports_here", *([] if seen.flat else ["reports_below", "reports"]), "studies", "participants", "concepts", "leads_out"],
     [{**r, "leads_out": r["term"]} for r in seen.rows],
-    {"term": name, "leads_out": out, "concepts": listed},
+    {"term": name, "leads_out": widgets.out_link, "concepts": listed},
     {"term": "Class", "leads_out": "Leads out", "reports_here": "Reports here", "reports_below": "Below", "reports": "Together",
      "concepts": "Our terms mapped to it"},
     row_head="term",
