@@ -199,7 +199,9 @@ def test_page_without_a_copy_says_how_to_load_one(shown, own_home: Path) -> None
     assert "7 classes with reports" in text and "58 of 61 reports come in under some class, 3 under none" in text
     bodies = "".join(e.proto.body for e in at.get("html"))
     assert 'href="https://bioregistry.io/mondo:0005178"' in bodies and "as-seen-by?as=mondo&amp;term=mondo%3A0005178" in bodies  # fmt: skip
-    assert {e.proto.label for e in at.get("download_button")} == {"Download the classes as CSV", "Download the unmapped terms as CSV"}  # fmt: skip
+    assert {e.proto.label for e in at.get("download_button")} == {
+        "Download the classes as CSV", "Download the reports as RIS", "Download those left out as RIS", "Download the unmapped terms as CSV",
+    }  # fmt: skip
     assert any("SPARQL" in e.proto.label for e in at.get("page_link"))
 
 
@@ -211,6 +213,14 @@ def test_page_of_a_class(shown, small: str) -> None:
     assert not any("<script>alert" in e.proto.body for e in at.get("html") if not e.proto.unsafe_allow_javascript)
     text, _ = shown(**{"as": "mondo", "term": "mondo:0005178"})
     assert "ankle osteoarthritis skos:broadMatch yes" in text and "0 below" in text
+
+
+def test_long_lists_come_in_parts(shown, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more classes than a page draws, the address says which part; of more reports, how many are left out of sight."""
+    monkeypatch.setattr(as_seen_by, "MANY", 4)
+    text, at = shown(**{"as": "mondo", "term": "mondo:0005178", "from": "4"})
+    assert "5 to 7 of 7 · part" in text and "and 11 more" in text
+    assert "Download its reports as RIS" in {e.proto.label for e in at.get("download_button")}
 
 
 def test_page_and_its_address(shown, small: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import csv
+import gc
 import hashlib
 import html
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -16,7 +18,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from regen_kg import build
+from regen_kg import build, queries
 from regen_kg.explorer import data, downloads, entities, evidence_map, method, pictures, server, vocabulary, widgets
 from regen_kg.explorer import index as indexes
 from regen_kg.explorer.navigation import PAGES_DIR
@@ -618,6 +620,27 @@ def test_a_certificate_waits_where_the_graph_is_large(open_page, made, monkeypat
 
 
 # ---- the start of the server ------------------------------------------------------------------------------------
+
+
+def test_rows_of_a_whole_question_are_shared_and_those_of_a_choice_are_not(made):
+    """Pages that ask the same question look at the same rows; a choice, and another wording of the question, get their own."""
+    store, saved = data.Remembering(made.store()), queries.get("arms")
+    rows = data.ask(store, "arms")
+    assert data.ask(store, "arms") is rows and len(rows) == len(queries.run(made.store(), saved))
+    assert {r["report"] for r in data.ask(store, "arms", report="gormeli-2015")} == {"gormeli-2015"}
+    assert data.ask(store, "arms") is rows
+    other = queries.parse("arms", saved.text.replace("ORDER BY ?report", "ORDER BY DESC(?report)"))
+    assert queries.run(store, other)[0]["report"] == rows[-1]["report"]
+
+
+def test_what_took_long_to_read_is_left_out_of_the_collected_garbage():
+    """Streamlit collects garbage after each click, over all that is kept: what took long is frozen, the rest is not."""
+    gc.unfreeze()
+    try:
+        assert widgets._for_good(lambda: "quick") == "quick" and gc.get_freeze_count() == 0
+        assert widgets._for_good(lambda: time.sleep(0.6) or "slow") == "slow" and gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_the_first_visitor_waits_for_no_question(made, monkeypatch, tmp_path):

@@ -304,7 +304,7 @@ def test_results_json_is_read_back(store):  # noqa: F811
 def test_no_direction_is_lost_on_the_plot(store):  # noqa: F811
     """Every row of directions-by-outcome stands on the plot, and every report with a direction has a sign."""
     rows = data.ask(store, "directions-by-outcome")
-    marks = directions.marks(rows, directions.severities(store))
+    marks = directions.marks(rows, directions.severities(data.notes(store)))
     assert sum(m.results for m in marks) == len(rows) > 100
     assert {(m.report, m.technology) for m in marks} == {(r["report"], r["technology"]) for r in data.ask(store, "directions")}  # fmt: skip
     assert {m.direction for m in marks} <= set(directions.MARKS)

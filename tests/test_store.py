@@ -198,6 +198,40 @@ def test_a_kept_answer_that_does_not_fit_is_not_given(harm: str, tmp_path: Path)
     assert got == (wanted[::-1] if harm == "another query" else wanted)
 
 
+def test_an_answer_asked_of_some_reports_at_a_time_is_the_whole_one(
+    review: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large builds ask questions ordered by report of some reports at a time: same rows in the same order, of every question."""
+    engine, asked = the_engine_alone(review), []
+    texts = EmbeddedStore.texts
+    monkeypatch.setattr(
+        EmbeddedStore, "texts", lambda self, text, columns: asked.append(text) or texts(self, text, columns)
+    )
+    in_parts = set()
+    for (name, digest, rows), (_, other, parts) in zip(
+        queries.kept_answers(engine), queries.kept_answers(engine, 7), strict=True
+    ):
+        whole = list(rows)
+        asked.clear()
+        assert digest == other and whole == list(parts), name
+        if len(asked) > 1:
+            in_parts.add(name)
+            assert len(asked) == 9 and all(text.count('VALUES ?report { "') == 1 for text in asked)  # 61 reports
+    assert in_parts == {"arms", "results"}
+
+
+def test_a_kept_answer_is_checked_again_once_its_file_changed(tmp_path: Path) -> None:
+    """A file that was whole when it was first read, and is altered then, is not given by the same store; the engine answers."""
+    made = copy_of(build.current(CHARTED), tmp_path / "copy")
+    store, saved = made.store(), queries.get("arms")
+    wanted, one = queries.run(store, saved), queries.run(store, saved, {"report": "gormeli-2015"})
+    assert len(one) == 3 and one == [r for r in wanted if r["report"] == "gormeli-2015"]
+    path = made.folder / "answers" / "arms.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"gormeli-2015", b"gormeli-2051"))
+    assert queries.run(store, saved, {"report": "gormeli-2015"}) == one
+    assert queries.run(store, saved) == wanted
+
+
 def test_the_store_on_disk_answers_alike(tmp_path: Path) -> None:
     """A large build opens from disk, for many readers at once, and gives the rows of the store in memory."""
     made = copy_of(build.current(CHARTED), tmp_path / "copy")

@@ -15,7 +15,7 @@ import pyoxigraph as ox
 from regen_kg import reasoning, triples, validation
 from regen_kg.errors import BuildError, ReasoningError
 from regen_kg.iris import RDF, RKG, named_graph
-from regen_kg.lines import Lines
+from regen_kg.lines import Lines, give_back_memory
 from regen_kg.model import Chart, Finding
 from regen_kg.terms import Terms
 
@@ -193,6 +193,7 @@ class Assembly:
             kinds += done.kinds
             left = done.left
             self._note(done)
+        give_back_memory()
         self._note(self._shared(shared, lines, portion, others, kinds))
         if left:
             self._node_by_node(lines, left)

@@ -30,7 +30,7 @@ from regen_kg.layout import (
     queries_dir,
     user_data_dir,
 )
-from regen_kg.lines import Lines
+from regen_kg.lines import Lines, give_back_memory
 from regen_kg.model import Finding
 from regen_kg.store import DISK, EmbeddedStore, Kept
 
@@ -43,6 +43,7 @@ _TYPE = ox.NamedNode(RDF + "type")
 _NQUADS = "regen-kg.nq"
 _ANSWERS = "answers"
 _LARGE = 1_000_000  # quads; from here on a build carries a store on disk, which opens at once
+_REPORTS = 1_500  # of a large build that one answer is about at a time
 _FILES = (_NQUADS, "regen-kg.trig", "regen-kg.ttl", "regen-kg.jsonld")
 _MAKERS = (
     "tables", "charting", "triples", "reasoning", "links", "ontologies", "terms", "iris", "queries", "build",
@@ -310,6 +311,7 @@ def _write(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
             file.write(line)
             count += 1
     lines.clear()
+    give_back_memory()
 
     def again() -> Iterator[ox.Quad]:
         return iter(ox.parse(path=str(folder / _NQUADS), format=ox.RdfFormat.N_QUADS))
@@ -327,10 +329,12 @@ def _write(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
     store = EmbeddedStore.open(folder / _NQUADS)
     answers = {}
     (folder / _ANSWERS).mkdir()
-    for name, digest, rows in queries.kept_answers(store):
+    for name, digest, rows in queries.kept_answers(store, _REPORTS if count >= _LARGE else 0):
         answers[name] = digest
         with (folder / _ANSWERS / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(rows)
+        if count >= _LARGE:
+            give_back_memory()
     files = {
         p.relative_to(folder).as_posix(): _sha256(p)
         for p in sorted([*folder.glob("*"), *folder.glob(f"{_ANSWERS}/*")])  # a store's bytes differ from run to run
@@ -440,6 +444,7 @@ def make(
     """
     source = charted_dir(charted)
     lines, findings, manifest = assemble(source, say, processes)
+    give_back_memory()
     if any(f.severity == "violation" for f in findings):
         raise ValidationFailed(findings)
     folder = (out or user_data_dir() / "builds" / manifest["inputs"][:16]).resolve()

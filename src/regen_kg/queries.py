@@ -19,6 +19,7 @@ from regen_kg.store import Answer, Answers, EmbeddedStore, Store
 
 _HEADER = re.compile(r"^#\+ (\w+): (.*)$", re.M)
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.-]*")
+_MOST_SHARED = 100_000  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,14 @@ class SavedQuery:
                 raise QueryError(f'query {self.name} has no parameter "{name}"; {has}')
             if not _SLUG.fullmatch(value):
                 raise QueryError(f'parameter {name}: "{value}" is no slug; write it like platelet-rich-plasma')
-            term = str(ox.Literal(value))
-            parts = re.split(rf"VALUES \?{name} \{{[^}}]*\}}", text)
-            text = f"VALUES ?{name} {{ {term} }}".join(parts)
+            text = _with_values(text, name, [value])
         return text
+
+
+def _with_values(text: str, parameter: str, values: Iterable[str]) -> str:
+    """Return a query in which a parameter takes some values, each a serialised term."""
+    terms = " ".join(str(ox.Literal(value)) for value in values)
+    return f"VALUES ?{parameter} {{ {terms} }}".join(re.split(rf"VALUES \?{parameter} \{{[^}}]*\}}", text))
 
 
 def parse(name: str, text: str) -> SavedQuery:
@@ -187,6 +192,18 @@ def run(store: Store, query: SavedQuery, values: Mapping[str, str] | None = None
     """
     values = dict(values or {})
     text = query.bind(values)
+    # A store that lives on (the explorer's) shares the rows of the questions that were asked of it without a choice.
+    shared: dict[str, list[dict[str, str]]] | None = getattr(store, "answers", None) if not values else None
+    if shared is not None and text in shared:
+        return shared[text]
+    rows = _asked(store, query, values, text)
+    if shared is not None and len(rows) <= _MOST_SHARED:
+        shared[text] = rows
+    return rows
+
+
+def _asked(store: Store, query: SavedQuery, values: dict[str, str], text: str) -> list[dict[str, str]]:
+    """Return the rows of a saved question, out of its kept answer if there is one."""
     if store.kept and (rows := _kept_rows(store.kept, query, values)) is not None:
         return rows
     for name, value in values.items():
@@ -225,12 +242,11 @@ def _kept_as(query: SavedQuery, values: Mapping[str, str]) -> tuple[str, str, di
 
 def _kept_rows(kept: Answers, query: SavedQuery, values: Mapping[str, str]) -> list[dict[str, str]] | None:
     where = _kept_as(query, values)
-    lines = kept.lines(*where[:2]) if where else None
-    if where is None or lines is None:
+    if where is None:
         return None
-    marks = [json.dumps(v, ensure_ascii=False)[1:-1].encode() for v in where[2].values()]
-    if marks:
-        lines = [line for line in lines if all(mark in line for mark in marks)]
+    lines = kept.lines(*where[:2], [json.dumps(v, ensure_ascii=False)[1:-1].encode() for v in where[2].values()])
+    if lines is None:
+        return None
     rows = [dict(zip(query.columns, row, strict=True)) for row in json.loads(b"[" + b",".join(lines) + b"]")]
     for column, value in where[2].items():
         lists = column in query.lists
@@ -238,8 +254,16 @@ def _kept_rows(kept: Answers, query: SavedQuery, values: Mapping[str, str]) -> l
     return rows if rows or not where[2] else None  # no row: the engine knows whether the value exists
 
 
-def kept_answers(store: EmbeddedStore) -> Iterator[tuple[str, str, Iterable[str]]]:
+def kept_answers(store: EmbeddedStore, most: int = 0) -> Iterator[tuple[str, str, Iterable[str]]]:
     """Answer every saved question once for each value of a parameter that has a default.
+
+    Parameters
+    ----------
+    store : EmbeddedStore
+        A build.
+    most : int, optional
+        For so many reports at a time, where a question is ordered by report and can be asked of some; the engine sorts
+        an answer in memory. Without it, of all at once.
 
     Yields
     ------
@@ -256,15 +280,20 @@ def kept_answers(store: EmbeddedStore) -> Iterator[tuple[str, str, Iterable[str]
         for choice in choices:
             where = _kept_as(query, choice)
             assert where is not None  # only parameters with a default are set
-            yield where[0], hashlib.sha256(where[1].encode()).hexdigest(), _lines(store, query, choice)
+            yield where[0], hashlib.sha256(where[1].encode()).hexdigest(), _lines(store, query, choice, most)
 
 
-def _lines(store: EmbeddedStore, query: SavedQuery, values: Mapping[str, str]) -> Iterator[str]:
+def _lines(store: EmbeddedStore, query: SavedQuery, values: Mapping[str, str], most: int) -> Iterator[str]:
     """Yield the rows of a saved question as lines, as `run` returns them."""
     lists = [c in query.lists for c in query.columns]
-    for cells in store.texts(query.bind(dict(values)), query.columns):
-        row = [_sorted_list(cell) if listed else cell for cell, listed in zip(cells, lists, strict=True)]
-        yield json.dumps(row, ensure_ascii=False) + "\n"
+    texts = [query.bind(dict(values))]
+    if most and any(p.name == "report" for p in query.parameters) and re.search(r"ORDER BY \?report\b", query.text):
+        reports = known_values(store, "report")  # in the order of the engine
+        texts = [_with_values(texts[0], "report", reports[i : i + most]) for i in range(0, len(reports), most)]
+    for text in texts:
+        for cells in store.texts(text, query.columns):
+            row = [_sorted_list(cell) if listed else cell for cell, listed in zip(cells, lists, strict=True)]
+            yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def plain_rows(answer: Answer, columns: Iterable[str]) -> list[dict[str, str]]:

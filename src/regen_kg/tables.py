@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-MAX_FILE = 50_000_000
+MAX_FILE = 500_000_000  # the results of 100,000 studies take 210 MB
 UNREAD = "\ufffd"  # stands in a cell for what could not be read and has been said
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")

@@ -12,8 +12,9 @@ from regen_kg.explorer import data
 from regen_kg.explorer.data import Row
 from regen_kg.store import Store
 
-__all__ = ["COLUMNS", "UNMAPPED", "Seen", "choices", "seen", "stamp"]
+__all__ = ["COLUMNS", "MANY", "UNMAPPED", "Seen", "choices", "seen", "stamp"]
 UNMAPPED = ("concept", "label", "list", "reports", "seen_otherwise", "nearest", "why", "composition")
+MANY = 100  # reports, classes or terms drawn at once; the downloads have them all
 _COUNTED = ("skos:exactMatch", "skos:broadMatch")
 
 

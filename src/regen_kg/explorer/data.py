@@ -49,12 +49,19 @@ AnyBuild = build.Build | RemoteBuild
 
 
 class Remembering:
-    """A store that asks its engine each query once: a build never changes, and pages ask the same things again."""
+    """A store that asks its engine each query once: a build never changes, and pages ask the same things again.
+
+    Attributes
+    ----------
+    answers : dict
+        The rows of whole saved questions that were asked, shared by all who ask again (`queries.run`).
+    """
 
     def __init__(self, store: Store, most: int = 500, rows: int = 5_000) -> None:
         self._store, self._most, self._rows = store, most, rows
         self.kept = store.kept
         self._kept: dict[str, Answer] = {}
+        self.answers: dict[str, list[Row]] = {}
 
     def query(self, text: str) -> Answer:
         """Run a query; see `Store.query`. Answers of many rows are not kept."""
@@ -224,15 +231,15 @@ def empty_cell_sentence(technology: str, disease: str, named: int) -> str:
     )
 
 
-def reports(store: Store) -> list[Row]:
-    """Return one row per report, with the disease that the review files it under as `placed_under`."""
-    placed = {
-        r["report"]: r["p"]
-        for r in select(
-            store, "SELECT ?report ?p { ?r a rkg:Report ; skos:notation ?report ; rkg:placedUnder/skos:notation ?p }"
-        )
-    }
-    return [{**r, "placed_under": placed.get(r["report"], "")} for r in ask(store, "reports")]
+def reports(store: Store, only: str = "") -> list[Row]:
+    """Return one row per report, or that of one only, with the disease that the review files it under as `placed_under`."""
+    one = f'VALUES ?report {{ "{only}" }} ' if only else ""
+    rows = [r for r in ask(store, "reports") if only in ("", r["report"])]
+    if not rows:
+        return []
+    pattern = f"{one}?r a rkg:Report ; skos:notation ?report ; rkg:placedUnder/skos:notation ?p"
+    placed = {r["report"]: r["p"] for r in select(store, f"SELECT ?report ?p {{ {pattern} }}")}
+    return [{**r, "placed_under": placed.get(r["report"], "")} for r in rows]
 
 
 def items(cell: str) -> list[str]:
@@ -371,7 +378,7 @@ _COLUMN = {
 
 def report_page(store: Store, slug: str) -> ReportPage | None:
     """Gather one report, or return None where the graph has none of this name."""
-    row = next((r for r in reports(store) if r["report"] == slug), None)
+    row = next(iter(reports(store, slug)), None)
     if row is None:
         return None
     iri = f"<{thing('report', slug)}>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from regen_kg.explorer import data
@@ -52,24 +52,33 @@ def _domain(row: Row) -> str:
     return NOT_NAMED[0] if row["outcome_measure"] else OVERALL[0]
 
 
-def marks(found: Sequence[Row], severities: Row) -> list[Mark]:
+def marks(found: Sequence[Row], gravest: Row) -> list[Mark]:
     """Return the signs of the plot: one for each direction that a report has in a domain."""
     count: dict[tuple[str, str, str, str], int] = defaultdict(int)
     for r in found:
         count[r["report"], r["technology"], _domain(r), r["direction"] or "not-charted"] += 1
     order = list(MARKS)
     return [
-        Mark(report, technology, domain, direction, n, severities.get(report, ""))
+        Mark(report, technology, domain, direction, n, gravest.get(report, ""))
         for (report, technology, domain, direction), n in sorted(
             count.items(), key=lambda i: (i[0][1], i[0][0], i[0][2], order.index(i[0][3]))
         )
     ]
 
 
-def severities(store: Store) -> Row:
-    """Return the gravest note of each report that has any."""
+def chosen(
+    rows: Sequence[Row], gravest: Row, technology: str, disease: str, domain: str
+) -> tuple[list[Row], list[Mark], list[tuple[str, str]]]:
+    """Return the rows that fit a choice, their signs, and the lines of the plot: a technology and a report each."""
+    fit = fitting(rows, technology, disease, domain)
+    found = marks(fit, gravest)
+    return fit, found, list(dict.fromkeys((m.technology, m.report) for m in found))
+
+
+def severities(notes: Iterable[Row]) -> Row:
+    """Return the gravest note of each report that has any, of notes with the gravest first."""
     out: Row = {}
-    for n in data.notes(store):  # the gravest first
+    for n in notes:
         for report in data.items(n["reports"]):
             out.setdefault(report, n["severity"])
     return out

@@ -367,44 +367,35 @@ def _results(
 
     A result counts for the technologies of its arms; one on no charted arm where its report tests one technology only.
     """
-    arms = _grouped(
-        data.select(store, "SELECT ?arm ?t { ?arm a rkg:Arm ; rkg:armTechnology/skos:notation ?t }"), "arm", "t"
-    )
-    sides: dict[str, dict[str, set[str]]] = {}
-    for name, prefix in (("mine", "rkg:ofArm"), ("other", "rkg:comparatorArm")):
-        sides[name] = _grouped(
-            data.select(store, f"SELECT ?res ?arm {{ ?res a rkg:Result ; {prefix} ?arm }}"), "res", "arm"
-        )
-    measures: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for r in data.select(
-        store,
-        "SELECT ?res ?m ?d { ?res a rkg:Result ; rkg:ofOutcomeMeasure ?m OPTIONAL { ?m rkg:hasDomain/skos:notation ?d } }",
-    ):
-        measures[r["res"]].append((r["m"], r["d"]))
+    arms = {(r["report"], r["arm"]): set(data.items(r["technologies"])) for r in data.ask(store, "arms")}
+    roles = {(r["report"], r["time_point"]): r["role"] for r in data.ask(store, "time-points")}
+    domains = _grouped(
+        data.select(store, "SELECT ?m ?d { ?x a rkg:OutcomeMeasure ; skos:notation ?m ; rkg:hasDomain/skos:notation ?d }"), "m", "d"
+    )  # fmt: skip
     measured: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     compared: dict[tuple[str, str], set[Comparison]] = defaultdict(set)
-    for r in data.select(
-        store,
-        "SELECT ?res ?report ?kind ?tp ?months ?role { ?res a rkg:Result ; rkg:ofReport/skos:notation ?report ; rkg:resultKind/skos:notation ?kind "
-        "OPTIONAL { ?res rkg:atTimePoint ?tp . ?tp rkg:timePointRole/skos:notation ?role OPTIONAL { ?tp rkg:months ?months } } }",
-    ):
-        tested = set(data.items(reports[r["report"]]["technologies"]))
-        mine, other = sides["mine"].get(r["res"], set()), sides["other"].get(r["res"], set())
-        found = {t for a in mine | other for t in arms.get(a, ())} & tested
+    for r in data.ask(store, "results"):
+        report = r["report"]
+        tested = set(data.items(reports[report]["technologies"]))
+        mine, other = data.items(r["arm"]), data.items(r["comparator"])
+        found = {t for a in (*mine, *other) for t in arms.get((report, a), ())} & tested
         if not mine and len(tested) == 1:
             found = found | tested
-        band = band_of(r["months"]) if r["months"] and r["role"] == "follow-up" else ""
-        here = measures.get(r["res"], [])
-        for t in found:
-            measured[r["report"], t] |= {(d, band) for _, d in here if d}
-        measured[r["report"], ""] |= {(d, band) for _, d in here if d}
+        follow_up = r["months"] and roles.get((report, r["time_point"])) == "follow-up"
+        band = band_of(r["months"]) if follow_up else ""
+        here = {m: frozenset(domains.get(m, ())) for m in data.items(r["outcome_measure"]) if m != "not-named"}
+        when = {(d, band) for of in here.values() for d in of}
+        for t in ("", *found):
+            measured[report, t] |= when
         if r["kind"] != "between-arm-comparison":
             continue
         for left, right in [*product(mine, other), *product(other, mine)]:
-            for t in arms.get(left, set()) & tested:
-                for m in {m for m, _ in here} or {""}:
-                    domains = frozenset(d for n, d in here if n == m and d)
-                    compared[r["report"], t].add(Comparison(left, right, m, r["tp"], domains, band))
+            for t in arms.get((report, left), set()) & tested:
+                for m in here or {"": frozenset[str]()}:
+                    seen = Comparison(
+                        f"{report}/{left}", f"{report}/{right}", m, r["time_point"], here.get(m, frozenset()), band
+                    )
+                    compared[report, t].add(seen)
     return measured, {k: frozenset(v) for k, v in compared.items()}
 
 

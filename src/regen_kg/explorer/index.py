@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ class Index:
     conflicts: tuple[Row, ...]
     gaps: tuple[Row, ...]
     claims: tuple[Row, ...]
+    all_notes: tuple[Row, ...]
+
+    @functools.cached_property
+    def slugs(self) -> frozenset[str]:
+        """The names of all reports."""
+        return frozenset(r["report"] for r in self.reports)
 
     def of(self, slugs: Iterable[str]) -> list[Row]:
         """Return the rows of some reports, in the order of the index."""
@@ -112,7 +119,8 @@ def build_index(store: Store) -> Index:
         )
     )
     notes: ByReport = defaultdict(list)
-    for note in data.notes(store):
+    all_notes = tuple(data.notes(store))
+    for note in all_notes:
         for report in items(note["reports"]):
             notes[report].append(note)
     arms, times = _by_report(data.ask(store, "arms")), _by_report(data.ask(store, "time-points"))
@@ -155,7 +163,7 @@ def build_index(store: Store) -> Index:
     return Index(
         tuple(rows), populations, arms, components, results, times, directions,
         _by_report(data.ask(store, "directions-by-outcome")), scale_uses, safety, dict(notes),
-        tuple(data.ask(store, "conflicts")), tuple(data.ask(store, "evidence-gaps")), _claims(store),
+        tuple(data.ask(store, "conflicts")), tuple(data.ask(store, "evidence-gaps")), _claims(store), all_notes,
     )  # fmt: skip
 
 

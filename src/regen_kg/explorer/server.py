@@ -37,9 +37,10 @@ def warm() -> None:
         return
     widgets.index()
     widgets.vocabulary()
+    widgets.gravest()
     for ask, *more in (
         (data.totals,), (data.term_labels,), (data.labels, "disease"), (data.labels, "technology"), (data.reports,),
-        (evidence_map.read, "population"), (directions.severities,), (directions.columns,), (data.notes, ""), (data.gaps,),
+        (evidence_map.read, "population"), (directions.columns,), (data.gaps,),
     ):  # fmt: skip
         widgets.kept(ask, *more)
     for name in (

@@ -128,7 +128,7 @@ def build_vocabulary(store: Store) -> Vocabulary:
     """Read all classes and named individuals of the ontology, the inferred superclasses and the mappings."""
     drawn = data.select(
         store,
-        f"SELECT ?s ?p ?o {{ GRAPH <{named_graph('inferred')}> {{ ?s ?p ?o }} FILTER(?p IN (rdf:type, rdfs:subClassOf) && isIRI(?o)) }} ORDER BY ?s ?p ?o",
+        f"SELECT DISTINCT ?s ?p ?o {{ ?s rdfs:isDefinedBy <{BASE}ontology> . GRAPH <{named_graph('inferred')}> {{ ?s ?p ?o }} FILTER(?p IN (rdf:type, rdfs:subClassOf) && isIRI(?o)) }} ORDER BY ?s ?p ?o",
     )
     # An endpoint may hold the merged file, without named graphs: then all counts as asserted, and the page says so.
     implied = {(r["s"], r["p"], r["o"]) for r in drawn}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
+import gc
 import html
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from regen_kg.build import Build
 from regen_kg.errors import RegenKGError
-from regen_kg.explorer import data, downloads, entities
+from regen_kg.explorer import data, directions, downloads, entities
 from regen_kg.explorer import index as indexes
 from regen_kg.explorer import vocabulary as vocabularies
 from regen_kg.explorer.charts import palette
@@ -24,6 +26,7 @@ from regen_kg.explorer.navigation import address, page
 from regen_kg.store import Store
 from regen_kg.validation import csv_text
 
+Worked = TypeVar("Worked")
 NOT_CHARTED = "not charted"
 STATUSES = frozenset(("charted", "not-charted", "not-reported", "unclear", "not-applicable"))
 SEVERITY_SIGN = {"grave": "▲", "notable": "◆", "minor": "●"}
@@ -115,9 +118,19 @@ def opened() -> tuple[data.AnyBuild, Store]:
         st.stop()
 
 
+def _for_good(work: Callable[[], Worked]) -> Worked:
+    """Return what work gives; what took long to make is large, so that it is left out of the garbage collected after each click."""
+    start = time.perf_counter()
+    done = work()
+    if time.perf_counter() - start > 0.5:
+        gc.collect()
+        gc.freeze()
+    return done
+
+
 @st.cache_resource(show_spinner="Reading the graph …", max_entries=500)
 def _kept(key: str, name: str, args: tuple[Any, ...], _ask: Callable[..., Any], _store: Store) -> Any:
-    return _ask(_store, *args)
+    return _for_good(lambda: _ask(_store, *args))
 
 
 def kept(ask: Callable[..., Any], *args: Any) -> Any:
@@ -137,14 +150,25 @@ def index() -> indexes.Index:
     return kept(indexes.build_index)
 
 
+@st.cache_resource(show_spinner=False, max_entries=500)
+def _worked_out(key: str, name: str, given: tuple[Any, ...], _work: Callable[[], Any]) -> Any:
+    return _for_good(_work)
+
+
+def worked_out(name: str, given: tuple[Any, ...], work: Callable[[], Worked]) -> Worked:
+    """Return what some work gives, kept per build under its name and what it was given: look at it, don't change it."""
+    done: Worked = _worked_out(data.build_key(opened()[0]), name, given, work)
+    return done
+
+
+def gravest() -> data.Row:
+    """Return the gravest note of each report that has any."""
+    return worked_out("severities", (), lambda: directions.severities(index().all_notes))
+
+
 def facets() -> dict[str, dict[str, int]]:
     """Return how many reports each value of each facet has, without any choice."""
-    return _facets(data.build_key(opened()[0]))
-
-
-@st.cache_resource(show_spinner=False)
-def _facets(key: str) -> dict[str, dict[str, int]]:
-    return indexes.facet_counts(index().reports, {})
+    return worked_out("facets", (), lambda: indexes.facet_counts(index().reports, {}))
 
 
 def vocabulary() -> vocabularies.Vocabulary:
@@ -153,13 +177,8 @@ def vocabulary() -> vocabularies.Vocabulary:
 
 
 def kept_entity(kind: str, slug: str, sub: bool) -> entities.Entity | None:
-    """Return one technology, disease or outcome measure with its evidence, kept per build: look at it, don't change it."""
-    return _entity(data.build_key(opened()[0]), kind, slug, sub)
-
-
-@st.cache_resource(show_spinner=False, max_entries=200)
-def _entity(key: str, kind: str, slug: str, sub: bool) -> entities.Entity | None:
-    return entities.entity(index(), vocabulary(), kind, slug, sub)
+    """Return one technology, disease or outcome measure with its evidence."""
+    return worked_out("entity", (kind, slug, sub), lambda: entities.entity(index(), vocabulary(), kind, slug, sub))
 
 
 def plain(text: str) -> str:
@@ -290,7 +309,7 @@ def named(text: str) -> str:
     """Return text in which the slug of a term reads as its label, and that of a report leads to its page."""
     labels = _labels()
     if getattr(_RUN, "reports", None) is None:
-        _RUN.reports = frozenset(r["report"] for r in index().reports)
+        _RUN.reports = index().slugs
     reports = _RUN.reports
     return "".join(
         plain(labels[part]) if part in labels else report_link(part) if part in reports else plain(part)
@@ -540,12 +559,12 @@ def conflict_table(rows: Sequence[data.Row], paged: Part | None = None) -> None:
     )  # fmt: skip
 
 
-def references(slugs: Iterable[str], name: str) -> None:
+def references(slugs: Iterable[str], name: str, label: str = "Download the reports as RIS") -> None:
     """Offer the reports of some names as references (RIS)."""
     found = index()
-    wanted = frozenset(slugs) & {r["report"] for r in found.reports}
+    wanted = found.slugs.intersection(slugs)
     if wanted:
-        st.download_button("Download the reports as RIS", lambda: downloads.ris(found.of(wanted)), file_name=f"{name}.ris",
+        st.download_button(label, lambda: downloads.ris(found.of(wanted)), file_name=f"{name}.ris",
                            mime="application/x-research-info-systems", on_click="ignore", key=f"ris-{name}")  # fmt: skip
 
 
@@ -572,24 +591,22 @@ def _note(row: data.Row) -> str:
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=500)
-def _noted_lines(
-    key: str, name: str, what: tuple[int, int], values: tuple[tuple[str, str], ...], _rows: Sequence[data.Row], _store: Store
-) -> list[str]:  # fmt: skip
-    return data.noted_lines(_store, name, _rows, **dict(values))
+def noted_lines(name: str, picked: Sequence[data.Row], **values: str) -> list[str]:
+    """Return what notes do to rows picked from the answer of a saved question, in lines; kept per build."""
+    store = opened()[1]
+    # The hash takes a hundredth of what noting takes, which is too long where an answer is large and nothing was left out.
+    whole = not values and len(picked) == len(rows(name))
+    what = (len(picked), 0 if whole else hash(tuple(tuple(r.items()) for r in picked)))
+    return worked_out(
+        f"notes of {name}",
+        (what, tuple(sorted(values.items()))),
+        lambda: data.noted_lines(store, name, picked, **values),
+    )
 
 
-def noted_lines(name: str, rows: Sequence[data.Row], **values: str) -> list[str]:
-    """Return what notes do to rows of a saved question, in lines; kept per build."""
-    made, store = opened()
-    what = (len(rows), hash(tuple(tuple(r.items()) for r in rows)))  # takes a hundredth of what noting takes
-    lines: list[str] = _noted_lines(data.build_key(made), name, what, tuple(sorted(values.items())), rows, store)
-    return lines
-
-
-def noted(name: str, rows: Sequence[data.Row], **values: str) -> None:
-    """Say under an answer which of its rows rest on noted cells; nothing where none does."""
-    if lines := noted_lines(name, rows, **values):
+def noted(name: str, picked: Sequence[data.Row], **values: str) -> None:
+    """Say under rows of an answer which of them rest on noted cells; nothing where none does."""
+    if lines := noted_lines(name, picked, **values):
         signed = [
             next((f"{sign} {line.strip()}" for s, sign in SEVERITY_SIGN.items() if line.startswith(f"  {s}")), line)
             for line in lines

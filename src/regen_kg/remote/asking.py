@@ -14,7 +14,7 @@ import pyoxigraph as ox
 from regen_kg.errors import QueryError, StoreError
 from regen_kg.iris import BASE, DCTERMS, GRAPH, RDFS, SCHEMA
 from regen_kg.remote.probes import REFUSED, REWRITTEN, Ask, Probe, failed_probes, values
-from regen_kg.store import BLANKED, Answer, Answers, read_json, refuse_unsafe
+from regen_kg.store import BLANKED, Answer, Answers, lines_with, read_json, refuse_unsafe
 
 if TYPE_CHECKING:
     import requests
@@ -213,15 +213,16 @@ class Brought:
 
     def __init__(self, store: RemoteStore) -> None:
         self._store = store
-        self._known: dict[tuple[str, str], list[bytes] | None] = {}
+        self._known: dict[tuple[str, str], bytes | None] = {}
 
-    def lines(self, name: str, text: str) -> list[bytes] | None:
-        """Return the rows of one answer; see `Answers.lines`."""
+    def lines(self, name: str, text: str, marks: Sequence[bytes] = ()) -> list[bytes] | None:
+        """Return the rows of one answer that hold all marks; see `Answers.lines`."""
         key = (name, hashlib.sha256(text.encode()).hexdigest())
         if key not in self._known:
             rows = self._store.brought(*key)
-            self._known[key] = rows.encode().split(b"\n")[:-1] if rows is not None else None
-        return self._known[key]
+            self._known[key] = rows.encode() if rows is not None else None
+        known = self._known[key]
+        return lines_with(known, marks) if known is not None else None
 
 
 class RemoteStore(Endpoint):

@@ -44,7 +44,7 @@ def shorter(cell: str) -> str:
     found = data.items(cell)
     if not found:
         return "0"
-    return f"<details><summary>{len(found)}</summary>{widgets.report_links(cell)}</details>"
+    return f"<details><summary>{len(found)}</summary>{widgets.some_report_links(found, as_seen_by.MANY)}</details>"
 
 
 if given and not chosen:
@@ -100,11 +100,15 @@ if chosen:
     rows = seen.evidence(chosen)
     widgets.table(
         ["at", "via", "concept", "predicate", "reports"], seen.ways(chosen),
-        {"via": lambda v: f"{here(v)} {widgets.out_link(v)}", "concept": ours, "reports": lambda c: f"{len(data.items(c))}: {widgets.report_links(c)}"},
+        {"via": lambda v: f"{here(v)} {widgets.out_link(v)}", "concept": ours, "reports": lambda c: f"{len(data.items(c))}: {widgets.some_report_links(data.items(c), as_seen_by.MANY)}"},
         {"at": "Where", "via": "Mapped class", "concept": "Our term", "predicate": "By"},
     )  # fmt: skip
-    widgets.download(rows, ["report", "at", "via", "concept", "predicate"], f"as-seen-by-{chosen.replace(':', '-')}", "Download the evidence as CSV")  # fmt: skip
-    widgets.open_in_sparql("Open this evidence in SPARQL", text=seen.query(chosen))
+    with widgets.bar():
+        widgets.download(rows, ["report", "at", "via", "concept", "predicate"], f"as-seen-by-{chosen.replace(':', '-')}", "Download the evidence as CSV")  # fmt: skip
+        widgets.references(
+            (r["report"] for r in rows), f"as-seen-by-{chosen.replace(':', '-')}", "Download its reports as RIS"
+        )
+        widgets.open_in_sparql("Open this evidence in SPARQL", text=seen.query(chosen))
 
 st.header(f"{len(seen.rows)} {'class' if len(seen.rows) == 1 else 'classes'} with reports", anchor=False)
 depths = {r["term"]: int(r["depth"]) for r in seen.rows}
@@ -124,33 +128,38 @@ def name(term: str) -> str:
     return f'<div style="padding-left:{0.9 * depths[term]:.1f}rem">{level}<span{mark}>{here(term)}</span>{also}</div>'
 
 
+part = widgets.part(len(seen.rows), as_seen_by.MANY)
 widgets.table(
     ["term", "reports_here", *([] if seen.flat else ["reports_below", "reports"]), "studies", "participants", "concepts", "leads_out"],
-    [{**r, "leads_out": r["term"]} for r in seen.rows],
+    [{**r, "leads_out": r["term"]} for r in part.of(seen.rows)],
     {"term": name, "leads_out": widgets.out_link, "concepts": listed},
     {"term": "Class", "leads_out": "Leads out", "reports_here": "Reports here", "reports_below": "Below", "reports": "Together",
      "concepts": "Our terms mapped to it"},
-    row_head="term",
+    row_head="term", paged=part,
 )  # fmt: skip
 st.caption("A report counts once at each class, however many ways lead there, so rows don't add up" + ("." if seen.flat else ", nor do here and below."))  # fmt: skip
-widgets.download(seen.rows, as_seen_by.COLUMNS, f"as-seen-by-{prefix}", "Download the classes as CSV")
-widgets.open_in_sparql("Open all of it in SPARQL", text=seen.query())
+with widgets.bar():
+    widgets.download(seen.rows, as_seen_by.COLUMNS, f"as-seen-by-{prefix}", "Download the classes as CSV")
+    widgets.references((r["report"] for r in seen.brought), f"as-seen-by-{prefix}")
+    widgets.open_in_sparql("Open all of it in SPARQL", text=seen.query())
 
 st.header("What is left out", anchor=False)
 reached = seen.total - len(seen.unseen)
 st.write(f"{reached} of {seen.total} reports come in under some class" + (f", {len(seen.unseen)} under none:" if seen.unseen else "; none is left out."))  # fmt: skip
 if seen.unseen:
-    st.html(f"<p>{', '.join(widgets.report_link(r) for r in seen.unseen)}</p>")
+    st.html(f"<p>{widgets.some_report_links(seen.unseen, as_seen_by.MANY)}</p>")
+    widgets.references(seen.unseen, f"not-seen-by-{prefix}", "Download those left out as RIS")
 if seen.unmapped:
     n = len(seen.unmapped)
     st.write(f"{n} of our terms that reports are charted with {'has' if n == 1 else 'have'} no exact or broad match there, and none above them has:")  # fmt: skip
+    part = widgets.part(n, as_seen_by.MANY, "from-unmapped")
     widgets.table(
-        ["concept", "reports", "seen_otherwise", "nearest", "why", "composition"], seen.unmapped,
+        ["concept", "reports", "seen_otherwise", "nearest", "why", "composition"], part.of(seen.unmapped),
         {"concept": ours, "reports": shorter, "seen_otherwise": lambda c: str(len(data.items(c))),
          "nearest": lambda c: "<br>".join(widgets.plain(i) for i in data.items(c)) or widgets.none("none recorded"),
          "why": lambda c: "<br>".join(widgets.plain(i) for i in data.items(c)) or widgets.none("none given"),
          "composition": lambda c: widgets.plain(c) or widgets.none("none")},
-        {"concept": "Our term", "seen_otherwise": "Of these, seen by another term", "nearest": "Recorded, and not counted", "why": "Reason", "composition": "Composed instead"},
+        {"concept": "Our term", "seen_otherwise": "Of these, seen by another term", "nearest": "Recorded, and not counted", "why": "Reason", "composition": "Composed instead"}, paged=part,
     )  # fmt: skip
     widgets.download(seen.unmapped, as_seen_by.UNMAPPED, f"not-seen-by-{prefix}", "Download the unmapped terms as CSV")
 else:

@@ -24,9 +24,11 @@ with second:
     disease = widgets.choice("Disease", "disease", diseases, "any")
 with third:
     domain = widgets.choice("Outcome domain", "domain", all_domains, "any")
-rows = directions.fitting(widgets.rows("directions-by-outcome"), technology, disease, domain)
-found = directions.marks(rows, widgets.kept(directions.severities))
-lines = list(dict.fromkeys((m.technology, m.report) for m in found))
+rows, found, lines = widgets.worked_out(
+    "directions",
+    (technology, disease, domain),
+    lambda: directions.chosen(widgets.rows("directions-by-outcome"), widgets.gravest(), technology, disease, domain),
+)
 part = widgets.part(len(lines), LINES)
 here = frozenset(part.of(lines))
 drawn = [m for m in found if (m.technology, m.report) in here]

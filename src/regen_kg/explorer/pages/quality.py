@@ -1,5 +1,7 @@
 """What the review gets wrong or contradicts, and what its numbers add up to."""
 
+from collections import Counter
+
 import streamlit as st
 
 from regen_kg.explorer import data, method, widgets
@@ -12,7 +14,7 @@ PART = 50  # notes drawn at once, the gravest first; the download has them all
 
 options = {s: f"{widgets.SEVERITY_SIGN[s]} {s}: {data.SEVERITY_MEANING[s]}" for s in data.SEVERITIES}
 severity = widgets.choice("Severity", "severity", options, "any")
-notes = widgets.kept(data.notes, severity)
+notes = [n for n in widgets.index().all_notes if severity in ("", n["severity"])]
 st.header(f"{len(notes)} {severity} notes" if severity else f"{len(notes)} notes", anchor=False)
 if notes:
     with widgets.bar():
@@ -38,8 +40,9 @@ for name in ("effect-sizes", "direction-mix"):
 st.header("Filed under another disease than was studied", anchor=False)
 rows = widgets.rows("placement-differs")
 if rows:
-    widgets.table(["report", "placed_under", "population"], rows, {"report": widgets.report_link, "placed_under": widgets.list_words, "population": widgets.list_words},
-                  {"placed_under": "Filed in the review under", "population": "Population studied"})  # fmt: skip
+    part = widgets.part(len(rows), 100, "from-placed")
+    widgets.table(["report", "placed_under", "population"], part.of(rows), {"report": widgets.report_link, "placed_under": widgets.list_words, "population": widgets.list_words},
+                  {"placed_under": "Filed in the review under", "population": "Population studied"}, paged=part)  # fmt: skip
     with widgets.bar():
         widgets.download(rows, list(rows[0]), "placement-differs")
         widgets.references((r["report"] for r in rows), "placement-differs")
@@ -55,12 +58,13 @@ said = {
     "single-arm": "single arm",
     "not-checkable": "not checkable: not every arm's n is charted",
 }
-tally = {k: sum(r["status"] == k for r in sums) for k in said}
-st.write(" · ".join(f"{said[k].split(':')[0]}: {n}" for k, n in tally.items()))
+tally = Counter(r["status"] for r in sums)
+st.write(" · ".join(f"{said[k].split(':')[0]}: {tally[k]}" for k in said))
 bad = [r for r in sums if r["status"] == "mismatch"]
 if bad:
-    widgets.table(["report", "sample_size", "sum_of_arms", "status"], bad, {"report": widgets.report_link, "status": lambda c: said.get(c, c)},
-                  {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"})  # fmt: skip
+    part = widgets.part(len(bad), 100, "from-mismatch")
+    widgets.table(["report", "sample_size", "sum_of_arms", "status"], part.of(bad), {"report": widgets.report_link, "status": lambda c: said.get(c, c)},
+                  {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"}, paged=part)  # fmt: skip
 with st.expander("All reports"):
     part = widgets.part(len(sums), 100, "from-sums")
     widgets.table(["report", "sample_size", "sum_of_arms", "status"], part.of(sums), {"report": widgets.report_link, "status": lambda c: said.get(c, "")},
