@@ -686,7 +686,7 @@ def test_computed_directions_of_the_review(review_chart: Chart) -> None:
         found = values.computed(rows[key])
         assert (found and (found.direction, found.basis)) == expected, key
     every = {k: c for k, r in rows.items() if (c := values.computed(r))}
-    assert len(every) == 27
+    assert len(every) == 28
     assert [k for k, c in every.items() if c.agrees(rows[k].value("direction")) is False] == []
 
 
