@@ -241,7 +241,7 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
     built = _build(folder, out, out.with_name(f"{out.name}.json"), given.build_limit)
     found["build"] = built
     sizes["quads"] = built["quads"]
-    found["memory"].update(build=built["memory"], HermiT=built["hermit memory"])
+    found["memory"]["build"] = built["memory"]
     seconds = built["seconds"]
     made = build.open_build(out)
     ready = made.dataset()
@@ -389,8 +389,8 @@ def report(
         "# Benchmark report", "", "Written by the command below; do not edit by hand. What the figures mean: `docs/reference/benchmarks.md`.", "",
         f"- Command: `{command}`", f"- Machine: {about}", f"- Limits: {limits}", "- Times are processor seconds of a process with its threads and children, which other programs on the machine change little; limits too.", "- Ratio: the peer's time divided by ours, in the same run; above 1 we are faster.", "",
         "## Sizes and peak memory", "",
-        "| data | reports | results | cells read | quads | violations | MiB, reading and rows to N-Quads | MiB, whole build | MiB, HermiT beside it | MiB, all loaded and SHACL |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| data | reports | results | cells read | quads | violations | MiB, reading and rows to N-Quads | MiB, whole build | MiB, all loaded and SHACL |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     whole = {name: one for name, one in found.items() if "failed" not in one}
     lines += [f"| {name} | {one['failed']} |  |  |  |  |  |  |  |" for name, one in found.items() if "failed" in one]
@@ -398,7 +398,7 @@ def report(
         s, m = one["sizes"], one["memory"]
         lines.append(
             f"| {name} | {s['reports']:,} | {s['results']:,} | {s['cells']:,} | {s['quads']:,} | {s.get('violations', '–')} | "
-            f"{_mib(m['rows to N-Quads'])} | {_mib(m.get('build', 0))} | {_mib(m.get('HermiT', 0))} | {_mib(m.get('SHACL', 0))} |"
+            f"{_mib(m['rows to N-Quads'])} | {_mib(m.get('build', 0))} | {_mib(m.get('SHACL', 0))} |"
         )
     lines += [
         "",

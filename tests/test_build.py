@@ -45,6 +45,25 @@ def test_two_builds_are_byte_equal(tmp_path: Path) -> None:
         assert content == committed[name], name
 
 
+def ended(*_: object) -> None:
+    """End the process that does it."""
+    os._exit(3)
+
+
+def test_answers_asked_in_several_processes_are_those_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large build asks its questions of the store on disk, several at a time; a process that is killed is said."""
+    built = ROOT / "graph" / "built"
+    shutil.copy(built / "regen-kg.nq", tmp_path)
+    EmbeddedStore.write_disk(tmp_path / "regen-kg.nq")
+    found = build._answers(tmp_path, 25, 2)
+    assert found == build.read_manifest(built)["answers"] and len(found) > 30
+    assert bytes_of(tmp_path / "answers") == bytes_of(built / "answers")
+    shutil.rmtree(tmp_path / "answers")
+    monkeypatch.setattr(build, "_answer", ended)
+    with pytest.raises(BuildError, match="give fewer --processes"):
+        build._answers(tmp_path, 25, 2)
+
+
 def test_a_failed_build_leaves_the_last_one(charted: Path, tmp_path: Path) -> None:
     """After bad input the last good build is there, unchanged."""
     out = tmp_path / "out"

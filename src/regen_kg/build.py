@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -303,7 +304,43 @@ def assemble(
     return lines, validation.sort_findings(findings), manifest
 
 
-def _write(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
+def _answer(folder: Path, most: int, number: int) -> tuple[str, str]:
+    """Write one of the kept answers, here or in a process of its own; return its name and the hash of its query."""
+    # Asked of the file itself: what an order leaves open then depends on nothing but the file.
+    store = _opened(folder / _NQUADS)
+    name, digest, rows = next(islice(queries.kept_answers(store, most), number, None))
+    with (folder / _ANSWERS / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(rows)
+    if most:  # a large build
+        give_back_memory()
+    return name, digest
+
+
+_opened = functools.lru_cache(1)(EmbeddedStore.open)
+
+
+def _answers(folder: Path, most: int, processes: int) -> dict[str, str]:
+    """Write the kept answers; return the hash of each one's query."""
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    (folder / _ANSWERS).mkdir()
+    numbers = range(sum(1 for _ in queries.kept_answers(_opened(folder / _NQUADS), most)))
+    write = functools.partial(_answer, folder, most)
+    try:
+        if not most or processes < 2:
+            return dict(map(write, numbers))
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            return dict(pool.map(write, numbers))
+    except BrokenProcessPool as err:
+        reason = "a process that asked a saved question ended before it was done, perhaps for want of memory"
+        raise BuildError(f"{reason}; give fewer --processes") from err
+    finally:
+        _opened.cache_clear()
+
+
+def _write(folder: Path, lines: Lines, manifest: dict[str, Any], processes: int = 1) -> None:
     """Write all files of a build; the lines are forgotten on the way, and each file is read again from the first."""
     count = 0
     with (folder / _NQUADS).open("w", encoding="utf-8", newline="\n") as file:
@@ -325,16 +362,7 @@ def _write(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
     ox.serialize(again(), str(folder / "regen-kg.jsonld"), ox.RdfFormat.JSON_LD, prefixes=prefixes)
     if count >= _LARGE:
         EmbeddedStore.write_disk(folder / _NQUADS)
-    # Asked of the file itself: what an order leaves open then depends on nothing but the file.
-    store = EmbeddedStore.open(folder / _NQUADS)
-    answers = {}
-    (folder / _ANSWERS).mkdir()
-    for name, digest, rows in queries.kept_answers(store, _REPORTS if count >= _LARGE else 0):
-        answers[name] = digest
-        with (folder / _ANSWERS / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(rows)
-        if count >= _LARGE:
-            give_back_memory()
+    answers = _answers(folder, _REPORTS if count >= _LARGE else 0, processes)
     files = {
         p.relative_to(folder).as_posix(): _sha256(p)
         for p in sorted([*folder.glob("*"), *folder.glob(f"{_ANSWERS}/*")])  # a store's bytes differ from run to run
@@ -385,7 +413,7 @@ def _swap(part: Path, folder: Path) -> None:
         shutil.rmtree(last)
 
 
-def _place(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
+def _place(folder: Path, lines: Lines, manifest: dict[str, Any], processes: int = 1) -> None:
     """Write a build beside its place, then put it there; what killed builds left behind goes."""
     if folder.exists() and not folder.is_dir():
         raise BuildError(f"{folder}: is a file; give an empty folder with --out")
@@ -405,7 +433,7 @@ def _place(folder: Path, lines: Lines, manifest: dict[str, Any]) -> None:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         try:
-            _write(part, lines, manifest)
+            _write(part, lines, manifest, processes)
             _swap(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -428,7 +456,7 @@ def make(
     say : callable, optional
         Told of each step.
     processes : int, optional
-        How many portions of a large chart, and how many checks by HermiT, run at a time; the build is the same.
+        How many portions of a large chart, checks by HermiT and saved questions are worked on at a time; the build is the same.
 
     Returns
     -------
@@ -450,7 +478,7 @@ def make(
     folder = (out or user_data_dir() / "builds" / manifest["inputs"][:16]).resolve()
     say("writing files")
     try:
-        _place(folder, lines, manifest)
+        _place(folder, lines, manifest, processes)
     except OSError as err:
         reason = f"{folder}: cannot be written ({err.strerror}); the last build, if any, is as it was"
         raise BuildError(f"{reason}; make room or give another folder with --out") from err
