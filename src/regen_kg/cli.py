@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_number,
         default=1,
         metavar="N",
-        help="work on N portions of a large chart at a time (default 1; each takes about 300 MB, and HermiT up to 1 GB)",
+        help="of a large chart, work on N portions, and then on N saved questions, at a time (default 1; each takes 300 to 800 MB, and HermiT up to 1 GB)",
     )
 
     validate = sub.add_parser("validate", help="check charted folders; nothing is built")
