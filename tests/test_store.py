@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -218,6 +219,17 @@ def test_an_answer_asked_of_some_reports_at_a_time_is_the_whole_one(
             in_parts.add(name)
             assert len(asked) == 9 and all(text.count('VALUES ?report { "') == 1 for text in asked)  # 61 reports
     assert in_parts == {"arms", "results"}
+
+
+def test_reading_kept_rows_leaves_the_collection_of_garbage_as_it_was(review: EmbeddedStore) -> None:
+    """It is off while many rows are read, and on or off afterwards as before."""
+    saved = queries.get("arms")
+    try:
+        for before in (True, False):
+            (gc.enable if before else gc.disable)()
+            assert queries.run(review, saved) and gc.isenabled() is before
+    finally:
+        gc.enable()
 
 
 def test_a_kept_answer_is_checked_again_once_its_file_changed(tmp_path: Path) -> None:
