@@ -167,7 +167,7 @@ def triples_stage(
     found: dict[str, Any] = {"ours": seconds / lines * 1e6, "lines": lines, "before": before, "after": _resident()}
     seconds, lines = timed(lambda: formatted(chart, temporary / "plain.nq"))
     found["string formatting"] = seconds / lines * 1e6
-    if given.loop:
+    if not given.only_triples:
         took, count, _ = limited(lambda: rdflib_loop(chart, temporary / "loop.nt"), given.limit * 3, int)
         found["rdflib loop"] = took / count * 1e6 if isinstance(took, float) else took
     if given.peers and not given.only_triples:
@@ -214,6 +214,7 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
     """
     steps: dict[str, dict[str, Any]] = {}
     out = given.built or temporary / "built"
+    figures = out.with_name(f"{out.name}.json")
     terms = Terms.load(ontology_dir())
     known = build.known_words(terms)
     shapes_dir = ontology_dir() / "shapes"
@@ -233,13 +234,13 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
     }
     if given.only_triples:
         chart = stage = None  # type: ignore[assignment]  # the build reads them for itself, and is to be alone
-        found["build"] = _build(folder, None, out.with_name(f"{out.name}.json"), given.build_limit)
+        found["build"] = _build(folder, None, figures, given.build_limit)
         found["memory"]["build"], sizes["quads"] = found["build"]["memory"], found["build"]["quads"]
         return found
 
     own, findings = timed(lambda: [*validation.chart_findings(chart), *analysis.number_findings(chart, terms)], 1)
     steps["chart checks"] = {"own": own, "peer": plain, "note": "csv.reader over the same files, no checks"}
-    built = _build(folder, out, out.with_name(f"{out.name}.json"), given.build_limit)
+    built = _build(folder, out, figures, given.build_limit)
     found["build"] = built
     sizes["quads"] = built["quads"]
     found["memory"]["build"] = built["memory"]
@@ -311,22 +312,19 @@ def measure(folder: Path, given: argparse.Namespace, temporary: Path) -> dict[st
         merged = rdflib.Graph()
         lines = sorted({f"{q.triple} .\n" for q in store.native})
         merged.parse(data="".join(lines), format="nt")
-        if given.pyshacl:
-            import pyshacl
+        import pyshacl
 
-            shapes = validation.read_shapes(shapes_dir)
-            took, _, _ = limited(
-                lambda: pyshacl.validate(
-                    merged, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True
-                ),
-                given.limit,
-            )
-            own = steps["SHACL set-wise"]["peer"]
-            steps["SHACL by pyshacl"] = {
-                "own": own,
-                "peer": took,
-                "note": "pyshacl on an rdflib graph of the same triples",
-            }
+        shapes = validation.read_shapes(shapes_dir)
+        took, _, _ = limited(
+            lambda: pyshacl.validate(merged, shacl_graph=shapes, inference="none", advanced=False, allow_warnings=True),
+            given.limit,
+        )
+        own = steps["SHACL set-wise"]["peer"]
+        steps["SHACL by pyshacl"] = {
+            "own": own,
+            "peer": took,
+            "note": "pyshacl on an rdflib graph of the same triples",
+        }
         for name, query in queries.load_all().items():
             took, rows, _ = limited(lambda q=query: list(merged.query(q.text)), given.query_limit, len)
             mine = found["queries"][name]
@@ -486,7 +484,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--built", type=Path, help=argparse.SUPPRESS)
-    for hidden in ("rdflib", "loop", "pyshacl", "only-triples"):
+    for hidden in ("rdflib", "only-triples"):
         parser.add_argument(f"--{hidden}", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -505,8 +503,7 @@ def main() -> None:
             print(f"measuring {name}", file=sys.stderr, flush=True)
             words = ["--limit", str(given.limit), "--query-limit", str(given.query_limit), "--peers", given.peers]
             words += ["--build-limit", str(given.build_limit)]
-            words += ["--rdflib", "--pyshacl"] if studies in (0, 1_000) else []
-            words += ["--loop"] if studies <= 10_000 else []
+            words += ["--rdflib"] if studies in (0, 1_000) else []
             words += ["--only-triples"] if studies > 10_000 else []
             words += ["--built", str(given.results / f"built-{studies}")] if given.results else []
             kept = given.results / f"{studies}.json" if given.results else None

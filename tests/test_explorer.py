@@ -622,6 +622,18 @@ def test_a_certificate_waits_where_the_graph_is_large(open_page, made, monkeypat
 # ---- the start of the server ------------------------------------------------------------------------------------
 
 
+def test_the_lists_of_the_quality_page_come_in_parts(open_page, monkeypatch):
+    """Reports filed elsewhere and sums of arms are drawn a part at a time, each by a part of the address of its own."""
+    part = widgets.part
+    monkeypatch.setattr(widgets, "part", lambda total, step=50, name="from": part(total, 2, name))
+    for name, question in (("from-placed", "placement-differs"), ("from-sums", "arm-sums")):
+        listed = [r["report"] for r in widgets.rows(question)]
+        text = "".join(e.proto.body for e in open_page("quality", **{name: "2"}).get("html"))
+        assert f"3 to 4 of {len(listed)} · part" in text, name
+        tables = [re.findall(r'id=([a-z0-9-]+)"', t) for t in re.findall(r"<tbody>.*?</tbody>", text, re.S)]
+        assert listed[2:4] in tables, name
+
+
 def test_rows_of_a_whole_question_are_shared_and_those_of_a_choice_are_not(made):
     """Pages that ask the same question look at the same rows; a choice, and another wording of the question, get their own."""
     store, saved = data.Remembering(made.store()), queries.get("arms")
@@ -637,8 +649,8 @@ def test_what_took_long_to_read_is_left_out_of_the_collected_garbage():
     """Streamlit collects garbage after each click, over all that is kept: what took long is frozen, the rest is not."""
     gc.unfreeze()
     try:
-        assert widgets._for_good(lambda: "quick") == "quick" and gc.get_freeze_count() == 0
-        assert widgets._for_good(lambda: time.sleep(0.6) or "slow") == "slow" and gc.get_freeze_count() > 0
+        assert widgets.for_good(lambda: "quick") == "quick" and gc.get_freeze_count() == 0
+        assert widgets.for_good(lambda: time.sleep(0.6) or "slow") == "slow" and gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
 

@@ -6,9 +6,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pyoxigraph as ox
 
@@ -113,6 +115,25 @@ class _Portion:
         out.idle = set(validation.idle_shapes(store, self.shapes))
 
 
+@contextmanager
+def several(
+    processes: int, what: str, start: Callable[..., None] | None = None, given: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes that know nothing of each other; `what` one of them did is said if it ends early.
+
+    Raises
+    ------
+    BuildError
+        If one of them was killed.
+    """
+    try:
+        with ProcessPoolExecutor(processes, get_context("spawn"), start, given) as pool:
+            yield pool
+    except BrokenProcessPool as err:
+        reason = f"a process that {what} ended before it was done, perhaps for want of memory"
+        raise BuildError(f"{reason}; give fewer --processes") from err
+
+
 _HERE: list[_Portion] = []  # in a process of a pool: what it works with
 
 
@@ -215,19 +236,13 @@ class Assembly:
             return
         given = (reasoning.ntriples(self.ontology), reasoning.ntriples(self.hierarchy), self.folder, shared)
         ahead: deque[Future[_Done]] = deque()
-        try:
-            with ProcessPoolExecutor(self.processes, get_context("spawn"), _start, given) as pool:
-                for texts in seen():
-                    ahead.append(pool.submit(_done, texts))
-                    if len(ahead) > self.processes:
-                        yield ahead.popleft().result()
-                while ahead:
+        with several(self.processes, "worked on a part of the reports", _start, given) as pool:
+            for texts in seen():
+                ahead.append(pool.submit(_done, texts))
+                if len(ahead) > self.processes:
                     yield ahead.popleft().result()
-        except BrokenProcessPool as err:
-            reason = (
-                "a process that worked on a part of the reports ended before it was done, perhaps for want of memory"
-            )
-            raise BuildError(f"{reason}; give fewer --processes") from err
+            while ahead:
+                yield ahead.popleft().result()
 
     def _note(self, done: _Done) -> None:
         self.findings += done.findings

@@ -321,9 +321,7 @@ _opened = functools.lru_cache(1)(EmbeddedStore.open)
 
 def _answers(folder: Path, most: int, processes: int) -> dict[str, str]:
     """Write the kept answers; return the hash of each one's query."""
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from regen_kg.assembly import several
 
     (folder / _ANSWERS).mkdir()
     numbers = range(sum(1 for _ in queries.kept_answers(_opened(folder / _NQUADS), most)))
@@ -331,11 +329,8 @@ def _answers(folder: Path, most: int, processes: int) -> dict[str, str]:
     try:
         if not most or processes < 2:
             return dict(map(write, numbers))
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        with several(processes, "asked a saved question") as pool:
             return dict(pool.map(write, numbers))
-    except BrokenProcessPool as err:
-        reason = "a process that asked a saved question ended before it was done, perhaps for want of memory"
-        raise BuildError(f"{reason}; give fewer --processes") from err
     finally:
         _opened.cache_clear()
 

@@ -47,7 +47,6 @@ def _escaped(part: str) -> str:
     return quote(part, safe="")
 
 
-@functools.lru_cache(16_384)
 def thing(kind: str, *key: str) -> str:
     """Mint the IRI of a thing from its kind and natural key; keys that differ never share an IRI.
 

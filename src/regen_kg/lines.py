@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import heapq
 import tempfile
@@ -74,6 +73,8 @@ class Lines:
 
 def give_back_memory() -> None:
     """Give the system back what is free: glibc keeps it, half of a large build's memory; other C libraries don't need this."""
+    import ctypes  # not before it is needed: questions to a finished build must start fast
+
     gc.collect()
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -86,7 +86,7 @@ def lines_with(content: bytes, marks: Sequence[bytes]) -> list[bytes]:
     [b'bc']
     """
     if not marks:
-        return content.split(b"\n")[: content.count(b"\n")]
+        return content.splitlines()
     longest, out, end = max(marks, key=len), [], 0
     while (at := content.find(longest, end)) >= 0:
         end = content.find(b"\n", at)

@@ -80,13 +80,12 @@ _LABEL = f"<{RDFS}label>"
 _NOTATION = f"<{SKOS}notation>"
 _DERIVED = f"<{PROV}wasDerivedFrom>"
 _STATUS_PROPERTY = {
-    "not-charted": "notCharted",
-    "not-reported": "notReported",
-    "unclear": "unclear",
-    "not-applicable": "notApplicable",
+    "not-charted": f"<{RKG}notCharted>",
+    "not-reported": f"<{RKG}notReported>",
+    "unclear": f"<{RKG}unclear>",
+    "not-applicable": f"<{RKG}notApplicable>",
 }
 assert set(_STATUS_PROPERTY) == set(STATUSES)
-_STATUS_IRI = {status: f"<{RKG}{name}>" for status, name in _STATUS_PROPERTY.items()}
 # Canonical N-Quads: ECHAR where there is one, else UCHAR.
 _ESCAPES = {chr(n): f"\\u{n:04X}" for n in (*range(32), 127)} | {
     "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\",
@@ -95,8 +94,7 @@ _SPECIAL = re.compile(r'[\x00-\x1f\x7f"\\]')
 
 
 def _quoted(value: str) -> str:
-    # Most text is printable, which is asked faster than a pattern is searched; what is not may still need no escape.
-    if (not value.isprintable() or '"' in value or "\\" in value) and _SPECIAL.search(value):
+    if _SPECIAL.search(value):
         value = _SPECIAL.sub(lambda found: _ESCAPES[found.group()], value)
     return f'"{value}"'
 
@@ -170,7 +168,7 @@ class _Writer:
         self.places(subject, "sourceText", row, "source" if row.items("source") else "places")
         if "charted_text" in row.cells:
             self.text(subject, "chartedText", row.value("charted_text"))
-        self.lines += [f'<{subject}> {_STATUS_IRI[status]} "{column}"' for column, status in row.missing.items()]
+        self.lines += [f'<{subject}> {_STATUS_PROPERTY[status]} "{column}"' for column, status in row.missing.items()]
 
 
 def top_technology(terms: Terms, slug: str) -> str | None:

@@ -391,10 +391,8 @@ def _results(
             continue
         for left, right in [*product(mine, other), *product(other, mine)]:
             for t in arms.get((report, left), set()) & tested:
-                for m in here or {"": frozenset[str]()}:
-                    seen = Comparison(
-                        f"{report}/{left}", f"{report}/{right}", m, r["time_point"], here.get(m, frozenset()), band
-                    )
+                for m, of in (here or {"": frozenset[str]()}).items():
+                    seen = Comparison(f"{report}/{left}", f"{report}/{right}", m, r["time_point"], of, band)
                     compared[report, t].add(seen)
     return measured, {k: frozenset(v) for k, v in compared.items()}
 

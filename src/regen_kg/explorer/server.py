@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import threading
@@ -58,10 +57,9 @@ def warm() -> None:
 
 
 def _warm_for_good() -> None:
-    """Warm up, then leave what is kept out of the collection of garbage, which Streamlit runs after each click."""
-    warm()
-    gc.collect()
-    gc.freeze()
+    from regen_kg.explorer import widgets
+
+    widgets.for_good(warm)
 
 
 def main(port: str) -> None:

@@ -118,7 +118,7 @@ def opened() -> tuple[data.AnyBuild, Store]:
         st.stop()
 
 
-def _for_good(work: Callable[[], Worked]) -> Worked:
+def for_good(work: Callable[[], Worked]) -> Worked:
     """Return what work gives; what took long to make is large, so that it is left out of the garbage collected after each click."""
     start = time.perf_counter()
     done = work()
@@ -130,7 +130,7 @@ def _for_good(work: Callable[[], Worked]) -> Worked:
 
 @st.cache_resource(show_spinner="Reading the graph …", max_entries=500)
 def _kept(key: str, name: str, args: tuple[Any, ...], _ask: Callable[..., Any], _store: Store) -> Any:
-    return _for_good(lambda: _ask(_store, *args))
+    return for_good(lambda: _ask(_store, *args))
 
 
 def kept(ask: Callable[..., Any], *args: Any) -> Any:
@@ -152,7 +152,7 @@ def index() -> indexes.Index:
 
 @st.cache_resource(show_spinner=False, max_entries=500)
 def _worked_out(key: str, name: str, given: tuple[Any, ...], _work: Callable[[], Any]) -> Any:
-    return _for_good(_work)
+    return for_good(_work)
 
 
 def worked_out(name: str, given: tuple[Any, ...], work: Callable[[], Worked]) -> Worked:

@@ -97,17 +97,15 @@ if chosen:
     else:
         st.write("Nothing. Its reports come from the classes below it.")
     st.subheader("Its evidence", anchor=False)
-    rows = seen.evidence(chosen)
+    rows, file = seen.evidence(chosen), f"as-seen-by-{chosen.replace(':', '-')}"
     widgets.table(
         ["at", "via", "concept", "predicate", "reports"], seen.ways(chosen),
         {"via": lambda v: f"{here(v)} {widgets.out_link(v)}", "concept": ours, "reports": lambda c: f"{len(data.items(c))}: {widgets.some_report_links(data.items(c), as_seen_by.MANY)}"},
         {"at": "Where", "via": "Mapped class", "concept": "Our term", "predicate": "By"},
     )  # fmt: skip
     with widgets.bar():
-        widgets.download(rows, ["report", "at", "via", "concept", "predicate"], f"as-seen-by-{chosen.replace(':', '-')}", "Download the evidence as CSV")  # fmt: skip
-        widgets.references(
-            (r["report"] for r in rows), f"as-seen-by-{chosen.replace(':', '-')}", "Download its reports as RIS"
-        )
+        widgets.download(rows, ["report", "at", "via", "concept", "predicate"], file, "Download the evidence as CSV")  # fmt: skip
+        widgets.references((r["report"] for r in rows), file, "Download its reports as RIS")
         widgets.open_in_sparql("Open this evidence in SPARQL", text=seen.query(chosen))
 
 st.header(f"{len(seen.rows)} {'class' if len(seen.rows) == 1 else 'classes'} with reports", anchor=False)

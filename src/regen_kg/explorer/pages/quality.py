@@ -60,15 +60,20 @@ said = {
 }
 tally = Counter(r["status"] for r in sums)
 st.write(" · ".join(f"{said[k].split(':')[0]}: {tally[k]}" for k in said))
+
+
+def sums_table(listed: list[data.Row], name: str) -> None:
+    """Draw sums of arms beside sample sizes, a part at a time, which the address names."""
+    part = widgets.part(len(listed), 100, name)
+    widgets.table(["report", "sample_size", "sum_of_arms", "status"], part.of(listed), {"report": widgets.report_link, "status": said.__getitem__},
+                  {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"}, paged=part)  # fmt: skip
+
+
 bad = [r for r in sums if r["status"] == "mismatch"]
 if bad:
-    part = widgets.part(len(bad), 100, "from-mismatch")
-    widgets.table(["report", "sample_size", "sum_of_arms", "status"], part.of(bad), {"report": widgets.report_link, "status": lambda c: said.get(c, c)},
-                  {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"}, paged=part)  # fmt: skip
+    sums_table(bad, "from-mismatch")
 with st.expander("All reports"):
-    part = widgets.part(len(sums), 100, "from-sums")
-    widgets.table(["report", "sample_size", "sum_of_arms", "status"], part.of(sums), {"report": widgets.report_link, "status": lambda c: said.get(c, "")},
-                  {"sample_size": "Sample size", "sum_of_arms": "Sum of arms"}, paged=part)  # fmt: skip
+    sums_table(sums, "from-sums")
 
 with widgets.bar():
     widgets.download(sums, list(sums[0]) if sums else [], "arm-sums")
