@@ -221,6 +221,8 @@ def test_long_lists_come_in_parts(shown, own_home: Path, monkeypatch: pytest.Mon
     text, at = shown(**{"as": "mondo", "term": "mondo:0005178", "from": "4"})
     assert "5 to 7 of 7 · part" in text and "and 11 more" in text
     assert "Download its reports as RIS" in {e.proto.label for e in at.get("download_button")}
+    classes = next(e.proto.body for e in at.get("html") if "Leads out</th>" in e.proto.body)
+    assert classes.count("<tr>") == 1 + 3  # its head, and classes 5 to 7
 
 
 def test_page_and_its_address(shown, small: str) -> None:

@@ -641,6 +641,7 @@ def test_rows_of_a_whole_question_are_shared_and_those_of_a_choice_are_not(made)
     assert data.ask(store, "arms") is rows and len(rows) == len(queries.run(made.store(), saved))
     assert {r["report"] for r in data.ask(store, "arms", report="gormeli-2015")} == {"gormeli-2015"}
     assert data.ask(store, "arms") is rows
+    assert list(store.answers.values()) == [rows]
     other = queries.parse("arms", saved.text.replace("ORDER BY ?report", "ORDER BY DESC(?report)"))
     assert queries.run(store, other)[0]["report"] == rows[-1]["report"]
 
